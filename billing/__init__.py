@@ -1,0 +1,1 @@
+"""Tuppence: donations and memberships for an independent newsroom."""

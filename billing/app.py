@@ -1,0 +1,69 @@
+"""The web application: wiring only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from flask_babel import Babel
+from flask_wtf import CSRFProtect
+
+from billing import l10n, pages, site
+from billing.appeals import views as appeals_views
+from billing.charges import cancel_views, views as charges_views
+from billing.checkout import mend_views, views as checkout_views
+from billing.reminders import views as reminders_views
+from billing.revenue import views as revenue_views
+from billing.runtime import build_runtime
+from billing.settings import Settings
+from billing.staff import guard as staff_guard, views as staff_views
+from billing.templating import require_templates
+from billing.web import EXTENSION, choose_language
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web application for one newsroom. Opens no connection yet.
+
+    Raises:
+        BrokenTemplatesError: when a template is missing or broken.
+    """
+    require_templates()
+    app = Flask(
+        __name__,
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "billing" / "static"),
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="tuppence",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
+        MAX_CONTENT_LENGTH=64 * 1024,
+        WTF_CSRF_TIME_LIMIT=12 * 3600,
+        WTF_CSRF_SSL_STRICT=False,
+        BABEL_DEFAULT_LOCALE=settings.newsroom.languages[0],
+        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "billing" / "translations"),
+    )
+    app.extensions[EXTENSION] = build_runtime(settings)
+    Babel(app, locale_selector=choose_language)
+    csrf = CSRFProtect(app)
+    csrf.exempt(charges_views.blueprint)
+    app.register_blueprint(charges_views.blueprint)
+    csrf.exempt(reminders_views.one_click)
+    app.register_blueprint(reminders_views.blueprint)
+    app.register_blueprint(reminders_views.one_click)
+    app.register_blueprint(checkout_views.blueprint)
+    app.register_blueprint(cancel_views.blueprint)
+    app.register_blueprint(mend_views.pay)
+    app.register_blueprint(mend_views.card)
+    appeals_views.register(app)
+    app.register_blueprint(site.blueprint)
+    app.register_blueprint(staff_views.blueprint)
+    app.register_blueprint(revenue_views.blueprint)
+    staff_guard.register(app)
+    l10n.register(app)
+    pages.register(app)
+    return app

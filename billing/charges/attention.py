@@ -1,0 +1,152 @@
+"""What a person should look at: a plain sentence for each, with the ids. Reads only.
+
+Whatever bad luck brings ends in a named state of its own row, and no other pledge waits for it;
+here those states are put into words for the staff page.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from billing.gateway import API_VERSION
+
+RECENT = timedelta(days=30)
+"""How long something that is over stays on the list."""
+
+LATE = timedelta(days=1)
+"""How long a payout may wait for its reconciliation before it is a matter for people."""
+
+_FRAUD_WARNINGS = """
+        SELECT 'Fraud warning ' || w.id || ' (' || w.fraud_type || ') about charge ' || c.id
+               || coalesce(': nothing is taken for pledge ' || p.id || ' until you decide', '')
+               || '. Giving the money back within a day usually avoids a dispute.'
+        FROM fraud_warnings w JOIN charges c ON c.id = w.charge_id
+        LEFT JOIN pledges p ON p.id = c.pledge_id AND p.held_since IS NOT NULL
+        WHERE w.decision IS NULL ORDER BY w.id
+    """
+
+_DISPUTES = """
+        SELECT CASE WHEN status LIKE 'warning%' THEN 'Inquiry ' ELSE 'Dispute ' END || d.id
+               || ' (' || d.reason || ') about charge ' || d.charge_id || ' is ' || d.status
+               || coalesce('; answer on Stripe by ' || to_char(d.respond_by, 'YYYY-MM-DD'), '')
+               || CASE WHEN status LIKE 'warning%'
+                       THEN '. No money was taken yet; giving it back usually ends it.'
+                       ELSE '. Its pledge has ended.' END
+        FROM disputes d WHERE d.closed_at IS NULL ORDER BY d.id
+    """
+
+_REFUNDS = """
+        SELECT 'Refund ' || id || ' of charge ' || charge_id
+               || CASE status WHEN 'refused' THEN ' was refused by Stripe'
+                              ELSE ' came back from the bank; give it back another way' END
+               || ' (' || coalesce(failure_code, 'no reason given') || ').'
+        FROM refunds WHERE status IN ('refused', 'failed') AND changed_at > :recent ORDER BY id
+    """
+
+_PAYOUTS = """
+        SELECT 'Payout ' || id || ' (' || stripe_payout_id || ') was sent back by the bank ('
+               || coalesce(failure_code, 'no reason given') || ').'
+        FROM payouts WHERE status = 'failed' AND arrives_at > :recent
+        UNION ALL
+        SELECT 'Payout ' || id || ' (' || stripe_payout_id || ') is not explained by the ledger: '
+               || coalesce('difference ' || difference_minor || ' ' || currency
+                           || ' (minor units), ' || unposted || ' of ' || movements
+                           || ' movements missing', 'Stripe has not listed it') || '.'
+        FROM payouts
+        WHERE automatic AND reconciled_at IS NULL AND status NOT IN ('failed', 'canceled')
+          AND arrives_at < :late
+    """
+
+_LOST_CARDS = """
+        SELECT 'Pledge ' || id || ' has no payment method ('
+               || coalesce(card_lost, 'none was saved') || '); its supporter was asked for one.'
+        FROM pledges
+        WHERE stripe_payment_method_id IS NULL AND status IN ('active', 'past_due') ORDER BY id
+    """
+
+_REFUSED_BY_STRIPE = """
+        SELECT 'Stripe would not take the request for charge ' || c.id || ' of pledge ' || p.id
+               || ' (' || coalesce(a.error_code, 'no code') || ', ' || upper(c.currency)
+               || '); the pledge is ' || p.status || '.'
+        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
+        WHERE a.status = 'refused' AND c.status = 'declined'
+          AND p.status IN ('past_due', 'lapsed') AND a.finished_at > :recent
+          AND a.number = (SELECT max(number) FROM attempts WHERE charge_id = c.id)
+        ORDER BY c.id
+    """
+
+_UNMAPPED = """
+        SELECT 'Attempt ' || a.id || ' of charge ' || a.charge_id || ' failed with a code in no '
+               || 'table (' || concat_ws(', ', a.error_code, a.decline_code, a.advice_code)
+               || '); it is retried with care.'
+        FROM attempts a WHERE a.mapped IS FALSE AND a.finished_at > :recent ORDER BY a.id
+    """
+
+_RETURNED_DEBITS = """
+        SELECT 'The bank debit of charge ' || c.id || ' came back after it was paid ('
+               || coalesce(c.decline_code, 'no reason given') || ').'
+        FROM charges c
+        WHERE c.status = 'declined' AND EXISTS (
+            SELECT 1 FROM attempts a WHERE a.charge_id = c.id AND a.returned_at > :recent)
+        ORDER BY c.id
+    """
+
+_ERASED_UNDER_WAY = """
+        SELECT 'Supporter ' || s.id || ' was erased while charge ' || c.id || ' was ' || c.status
+               || '; if it is paid, nobody can be written to about it.'
+        FROM supporters s JOIN charges c ON c.supporter_id = s.id
+        WHERE s.erased_at IS NOT NULL AND c.status IN ('submitted', 'processing')
+        UNION ALL
+        SELECT 'Charge ' || c.id || ' was paid after supporter ' || s.id || ' was erased; decide '
+               || 'whether to give it back.'
+        FROM supporters s JOIN charges c ON c.supporter_id = s.id
+        WHERE c.refunded_minor = 0 AND EXISTS (
+            SELECT 1 FROM attempts a WHERE a.charge_id = c.id AND a.status = 'succeeded'
+                AND a.finished_at > s.erased_at)
+        UNION ALL
+        SELECT 'Pledge ' || p.id || ' was made while supporter ' || s.id || ' was erased and is '
+               || p.status || '; end it.'
+        FROM supporters s JOIN pledges p ON p.supporter_id = s.id
+        WHERE s.erased_at IS NOT NULL AND p.status <> 'cancelled'
+    """
+
+_EVENTS = """
+        SELECT 'Event ' || id || ' (' || type || ') could not be handled ('
+               || coalesce(last_error, 'no reason given') || ').'
+        FROM webhook_events WHERE status = 'failed'
+        UNION ALL
+        SELECT 'Events came in the mode that our key is not for (' || count(*)
+               || ', the last event ' || max(id) || '): a test endpoint points here, or a live one.'
+        FROM webhook_events WHERE last_error = 'other_mode' AND received_at > :recent
+        HAVING count(*) > 0
+        UNION ALL
+        SELECT 'Events came in version ' || min(api_version) || ' of Stripe''s interface ('
+               || count(*) || ', the last event ' || max(id) || '); set the endpoint to '
+               || :version || ', or news comes late.'
+        FROM webhook_events
+        WHERE NOT backfilled AND api_version <> :version AND last_error IS DISTINCT FROM
+              'other_mode' AND received_at > :recent
+        HAVING count(*) > 0
+    """
+
+_LOOKS = (
+    _FRAUD_WARNINGS,
+    _DISPUTES,
+    _REFUNDS,
+    _PAYOUTS,
+    _EVENTS,
+    _REFUSED_BY_STRIPE,
+    _LOST_CARDS,
+    _RETURNED_DEBITS,
+    _ERASED_UNDER_WAY,
+    _UNMAPPED,
+)
+
+
+def attention(session: Session, *, now: datetime) -> list[str]:
+    """Everything that waits for a person, the most urgent first."""
+    moments = {"recent": now - RECENT, "late": now - LATE, "version": API_VERSION}
+    return [line for look in _LOOKS for line in session.scalars(text(look), moments).all()]

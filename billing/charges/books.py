@@ -1,0 +1,165 @@
+"""From Stripe's balance to the ledger: each balance transaction is posted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.charges.domain import ChargeKind
+from billing.charges.sweeps import mark_seen, pages, seen_until
+from billing.charges.tables import Charge
+from billing.gateway import BalanceTransaction, MoneyMoved, Payment, sign_of
+from billing.ledger.domain import Account, Movement
+from billing.ledger.service import post
+from billing.ledger.tables import LedgerTransaction
+from billing.runtime import Runtime
+
+SWEEP = "balance transactions"
+FIRST_LOOK_BACK = timedelta(days=30)
+OVERLAP = timedelta(days=4)
+"""How far each reconciliation looks back behind the last; longer than `UNCLAIMED_AFTER`."""
+
+UNCLAIMED_AFTER = timedelta(days=3)
+"""How long a movement may wait for its charge to become known before it is posted as foreign."""
+
+_INCOME = {ChargeKind.GIFT: Account.GIFTS, ChargeKind.PLEDGE: Account.PLEDGES}
+
+
+def post_payment(session: Session, charge: Charge, payment: Payment, now: datetime) -> None:
+    """Post a payment, and its coming back, where Stripe tells of them already.
+
+    What it does not tell yet is found by reconciliation.
+    """
+    moved = (payment.balance_transaction, payment.return_transaction)
+    post_movements(
+        session,
+        charge,
+        [transaction for transaction in moved if transaction is not None],
+        original_amount=payment.amount,
+        original_currency=payment.currency,
+        now=now,
+    )
+
+
+def reconcile(runtime: Runtime) -> int:
+    """Post every balance transaction that the ledger does not hold yet, oldest first.
+
+    Refunds, disputes, payouts and payments whose fee came late all enter here.
+
+    Returns:
+        How many were new.
+    """
+    now = runtime.clock.now()
+    with runtime.database.transaction() as session:
+        seen = seen_until(session, SWEEP)
+    since = (seen or now - FIRST_LOOK_BACK) - OVERLAP
+    posted = post_moved(runtime, reversed(list(runtime.gateway.list_money_moved(since))))
+    with runtime.database.transaction() as session:
+        mark_seen(session, SWEEP, until=now)
+    return posted
+
+
+def _not_posted(runtime: Runtime, listed: list[MoneyMoved]) -> list[MoneyMoved]:
+    name = LedgerTransaction.stripe_balance_transaction_id
+    ids = [moved.transaction.id for moved in listed]
+    with runtime.database.transaction() as session:
+        posted = set(session.scalars(select(name).where(name.in_(ids))))
+    return [moved for moved in listed if moved.transaction.id not in posted]
+
+
+def post_movements(
+    session: Session,
+    charge: Charge,
+    movements: Iterable[BalanceTransaction],
+    *,
+    original_amount: int,
+    original_currency: str,
+    now: datetime,
+) -> None:
+    """Post what a refund, a dispute or a returned debit of one of our charges moved.
+
+    `original_amount` is the sum in minor units of the charge's currency, without a sign.
+    """
+    for transaction in movements:
+        sign = sign_of(transaction.amount)
+        moved = MoneyMoved(
+            transaction=transaction,
+            stripe_charge_id=charge.stripe_charge_id,
+            original_amount=sign * original_amount,
+            original_currency=original_currency,
+            charge_metadata=None,
+        )
+        _post(session, moved, charge, now)
+
+
+def post_moved(runtime: Runtime, moved: Iterable[MoneyMoved]) -> int:
+    """Post movements of any kind, a transaction each, save those whose charge is not known yet.
+
+    Returns:
+        How many were new.
+    """
+    now = runtime.clock.now()
+    posted = 0
+    for page in pages(moved):
+        for movement in _not_posted(runtime, page):
+            with runtime.database.transaction() as session:
+                posted += _post_if_known(session, movement, now)
+    return posted
+
+
+def _post_if_known(session: Session, moved: MoneyMoved, now: datetime) -> bool:
+    """Post a movement unless its charge is ours and not recorded yet: then its time will come."""
+    charge = _charge_of(session, moved.stripe_charge_id)
+    if charge is None and _may_yet_be_ours(session, moved, now):
+        return False
+    return _post(session, moved, charge, now)
+
+
+def _charge_of(session: Session, stripe_charge_id: str | None) -> Charge | None:
+    """Our charge of that id; a payout has none, and is not to be taken for a charge without one."""
+    if stripe_charge_id is None:
+        return None
+    return session.scalars(
+        select(Charge).where(Charge.stripe_charge_id == stripe_charge_id)
+    ).one_or_none()
+
+
+def _may_yet_be_ours(session: Session, moved: MoneyMoved, now: datetime) -> bool:
+    if moved.stripe_charge_id is None or moved.transaction.created < now - UNCLAIMED_AFTER:
+        return False
+    if moved.charge_metadata is not None:
+        return any(key.startswith("tuppence_") for key in moved.charge_metadata)
+    known_as_foreign = select(LedgerTransaction.id).where(
+        LedgerTransaction.stripe_charge_id == moved.stripe_charge_id
+    )
+    return session.scalar(known_as_foreign.limit(1)) is None
+
+
+def _post(session: Session, moved: MoneyMoved, charge: Charge | None, now: datetime) -> bool:
+    transaction = moved.transaction
+    return post(
+        session,
+        _movement(transaction, moved),
+        stripe_balance_transaction_id=transaction.id,
+        stripe_charge_id=moved.stripe_charge_id,
+        charge_id=charge.id if charge else None,
+        income=_INCOME[charge.kind] if charge else None,
+        occurred_at=transaction.created,
+        available_at=transaction.available,
+        now=now,
+    )
+
+
+def _movement(transaction: BalanceTransaction, moved: MoneyMoved) -> Movement:
+    return Movement(
+        category=transaction.category,
+        amount=transaction.amount,
+        fee=transaction.fee,
+        net=transaction.net,
+        currency=transaction.currency,
+        original_amount=moved.original_amount,
+        original_currency=moved.original_currency,
+    )

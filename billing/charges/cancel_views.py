@@ -1,0 +1,72 @@
+"""Where the cancel link in a receipt leads. It asks first: mail scanners follow links."""
+
+from __future__ import annotations
+
+from flask import Blueprint, make_response, render_template, request
+from flask_babel import force_locale
+from flask_wtf.csrf import CSRFError
+from werkzeug.wrappers import Response
+
+from billing.charges.cancelling import PledgeView, cancel_pledge, look_at
+from billing.charges.letters import CANCEL_LINK
+from billing.l10n import current_language, gettext
+from billing.pledges.domain import PledgeStatus
+from billing.web import runtime
+
+blueprint = Blueprint("pledges", __name__)
+
+
+@blueprint.get("/pledges/<token>/cancel")
+def confirm(token: str) -> Response:
+    """Show the pledge and ask. Nothing changes."""
+    return _confirm_page(token)
+
+
+@blueprint.post("/pledges/<token>/cancel")
+def cancel(token: str) -> Response:
+    """End the pledge; a second time says that it has ended."""
+    parts = runtime()
+    pledge_id = parts.links.read(CANCEL_LINK, token)
+    with parts.database.transaction() as session:
+        ended, pledge = cancel_pledge(session, parts, pledge_id, now=parts.clock.now())
+    return _page("pledges/cancelled.html", pledge, token, ended=ended)
+
+
+@blueprint.errorhandler(CSRFError)
+def refused(_: CSRFError) -> Response:
+    """The button could not prove where it came from: ask again with a fresh proof."""
+    token = (request.view_args or {})["token"]
+    notice = gettext(
+        "This page had been open too long, or your browser keeps no cookies for this site. Nothing "
+        "was changed. Please press the button once more; if this message comes back, allow cookies "
+        "for this page."
+    )
+    return _confirm_page(token, notice=notice, status=400)
+
+
+def _confirm_page(token: str, *, notice: str = "", status: int = 200) -> Response:
+    parts = runtime()
+    pledge_id = parts.links.read(CANCEL_LINK, token)
+    with parts.database.transaction() as session:
+        pledge = look_at(session, pledge_id)
+    done = pledge.status is PledgeStatus.CANCELLED
+    template = "pledges/cancelled.html" if done else "pledges/cancel.html"
+    return _page(template, pledge, token, status=status, notice=notice, ended=False)
+
+
+def _page(
+    template: str,
+    pledge: PledgeView,
+    token: str,
+    *,
+    ended: bool,
+    notice: str = "",
+    status: int = 200,
+) -> Response:
+    """A page in the language of the pledge: the link may be opened in a browser without cookies."""
+    language = current_language() if "lang" in request.args else pledge.language
+    with force_locale(language):
+        html = render_template(template, pledge=pledge, token=token, ended=ended, notice=notice)
+    response = make_response(html, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,244 @@
+"""What a supporter is written about their charges: rows in the outbox, one for each matter."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from billing.charges.reasons import reason_for
+from billing.charges.tables import Charge
+from billing.db import Json
+from billing.outbox import put
+from billing.pledges.domain import Cadence
+from billing.pledges.tables import Pledge
+from billing.runtime import Runtime
+from billing.supporters.tables import Supporter
+
+CANCEL_LINK = "cancel-pledge"
+PAY_LINK = "pay-pledge"
+CARD_LINK = "pledge-card"
+"""The purposes under which links in letters are signed."""
+
+_PATHS = {CANCEL_LINK: "cancel", PAY_LINK: "pay", CARD_LINK: "card"}
+
+
+def pledge_url(runtime: Runtime, purpose: str, pledge_id: int) -> str:
+    """The address of a page about one pledge. Each asks before it acts, and needs no sign-in."""
+    token = runtime.links.token(purpose, pledge_id)
+    return runtime.links.url(f"/pledges/{token}/{_PATHS[purpose]}")
+
+
+def put_letter(
+    session: Session,
+    *,
+    key: str,
+    template: str,
+    supporter_id: int,
+    language: str | None,
+    context: Json,
+    now: datetime,
+) -> bool:
+    """Queue a letter, once for each `key`; an erased supporter gets none.
+
+    Returns:
+        Whether it is new.
+    """
+    # Shared with other letters, not with an erasure: no address outlives its owner's wish in here.
+    supporter = session.get_one(
+        Supporter, supporter_id, with_for_update={"read": True}, populate_existing=True
+    )
+    if supporter.email_encrypted is None:
+        return False
+    return put(
+        session,
+        unique_key=key,
+        template=template,
+        language=language or supporter.language,
+        recipient_encrypted=supporter.email_encrypted,
+        recipient_digest=supporter.email_digest,
+        context=context,
+        now=now,
+    )
+
+
+def put_failure(
+    session: Session,
+    runtime: Runtime,
+    charge: Charge,
+    pledge: Pledge,
+    *,
+    remedy: str,
+    now: datetime,
+) -> None:
+    """Queue the letter about a failed payment: why, that nothing was taken, one link to mend it.
+
+    One for each remedy of a charge, so that four retries do not make four letters.
+    """
+    template = "confirm_payment" if remedy == "confirm" else "payment_failed"
+    put_letter(
+        session,
+        key=f"{template}:charge:{charge.id}:{remedy}",
+        template=template,
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "amount_minor": charge.amount_minor,
+            "reason": reason_for(charge.decline_code).value,
+            "remedy": remedy,
+            "due_at": charge.due_at.isoformat(),
+            "next_attempt_at": (
+                charge.next_attempt_at.isoformat() if charge.next_attempt_at else None
+            ),
+            "pay_url": pledge_url(runtime, PAY_LINK, pledge.id),
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
+def put_lapsed(session: Session, runtime: Runtime, pledge: Pledge, *, now: datetime) -> None:
+    """Queue the letter that says a pledge has lapsed, and how to take it up again."""
+    put_letter(
+        session,
+        key=f"lapsed:pledge:{pledge.id}:{pledge.next_period}",
+        template="lapsed",
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "since": pledge.anchor_at.isoformat(),
+            "pay_url": pledge_url(runtime, PAY_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
+def put_card_expiring(session: Session, runtime: Runtime, pledge: Pledge, *, now: datetime) -> None:
+    """Queue the letter that says that the card runs out before the next charge.
+
+    Raises:
+        ValueError: when the pledge has no card that expires, or no next charge.
+    """
+    if pledge.card_expires_on is None or pledge.next_charge_at is None:
+        raise ValueError("there is nothing that expires")
+    _put_about_card(
+        session,
+        runtime,
+        pledge,
+        key=f"card_expiring:pledge:{pledge.id}:{pledge.card_expires_on:%Y-%m}",
+        template="card_expiring",
+        more={
+            "card_last4": pledge.card_last4,
+            "expires_month": pledge.card_expires_on.month,
+            "expires_year": pledge.card_expires_on.year,
+        },
+        now=now,
+    )
+
+
+def put_card_needed(
+    session: Session, runtime: Runtime, pledge: Pledge, *, lost: str, now: datetime
+) -> None:
+    """Queue the letter that asks for another card because Stripe has lost this one (its id)."""
+    _put_about_card(
+        session,
+        runtime,
+        pledge,
+        key=f"card_needed:pledge:{pledge.id}:{lost}",
+        template="card_needed",
+        more={},
+        now=now,
+    )
+
+
+def put_renewal_notice(
+    session: Session, runtime: Runtime, pledge: Pledge, *, charge_at: datetime, now: datetime
+) -> str:
+    """Queue the notice of a pledge's next charge, to be made at `charge_at` or later.
+
+    Returns:
+        The notice's key in the outbox.
+    """
+    key = f"renewal_notice:pledge:{pledge.id}:{pledge.next_period}:{now:%Y-%m-%d}"
+    put_letter(
+        session,
+        key=key,
+        template="renewal_notice",
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "since": pledge.anchor_at.isoformat(),
+            "charge_at": charge_at.isoformat(),
+            "card_url": pledge_url(runtime, CARD_LINK, pledge.id),
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+    return key
+
+
+def put_amount_changed(
+    session: Session,
+    runtime: Runtime,
+    pledge: Pledge,
+    *,
+    old_amount_minor: int,
+    old_cadence: Cadence,
+    now: datetime,
+) -> None:
+    """Queue the letter that confirms another sum or rhythm, already in the locked pledge."""
+    next_charge_at = pledge.next_charge_at
+    put_letter(
+        session,
+        key=f"amount_changed:pledge:{pledge.id}:{now.isoformat()}",
+        template="amount_changed",
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "old_amount_minor": old_amount_minor,
+            "old_cadence": old_cadence.value,
+            "next_charge_at": next_charge_at.isoformat() if next_charge_at else None,
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
+def _put_about_card(
+    session: Session,
+    runtime: Runtime,
+    pledge: Pledge,
+    *,
+    key: str,
+    template: str,
+    more: Json,
+    now: datetime,
+) -> None:
+    next_charge_at = pledge.next_charge_at
+    put_letter(
+        session,
+        key=key,
+        template=template,
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            **more,
+            "next_charge_at": next_charge_at.isoformat() if next_charge_at else None,
+            "card_url": pledge_url(runtime, CARD_LINK, pledge.id),
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
+def _pledge(pledge: Pledge) -> Json:
+    return {
+        "amount_minor": pledge.amount_minor,
+        "currency": pledge.currency,
+        "cadence": pledge.cadence.value,
+    }

@@ -1,0 +1,57 @@
+"""The receipt for a payment, put into the outbox in the transaction that records the payment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing.charges.letters import CANCEL_LINK, pledge_url, put_letter
+from billing.charges.tables import Attempt, Charge
+from billing.db import Json
+from billing.pledges.domain import Cadence
+from billing.pledges.tables import Pledge
+from billing.runtime import Runtime
+
+
+def put_receipt(
+    session: Session, runtime: Runtime, charge: Charge, pledge: Pledge | None, now: datetime
+) -> None:
+    """Queue the receipt of a charge that was paid, once; an erased supporter gets none."""
+    put_letter(
+        session,
+        key=_key(session, charge),
+        template="receipt",
+        supporter_id=charge.supporter_id,
+        language=pledge.language if pledge else None,
+        context=_context(runtime, charge, pledge, now),
+        now=now,
+    )
+
+
+def _key(session: Session, charge: Charge) -> str:
+    """One receipt a charge; one more each time that its debit came back and was made good."""
+    returned = session.scalar(
+        select(func.count()).where(Attempt.charge_id == charge.id, Attempt.returned_at.is_not(None))
+    )
+    return f"receipt:charge:{charge.id}" + (f":{returned}" if returned else "")
+
+
+def _context(runtime: Runtime, charge: Charge, pledge: Pledge | None, now: datetime) -> Json:
+    context: Json = {
+        "charge_id": charge.id,
+        "amount_minor": charge.amount_minor,
+        "fee_cover_minor": charge.fee_cover_minor,
+        "currency": charge.currency,
+        "paid_at": (charge.settled_at or now).isoformat(),
+        "cadence": Cadence.ONCE.value,
+        "renewal": bool(charge.period),
+    }
+    if pledge is not None:
+        context["cadence"] = pledge.cadence.value
+        context["next_charge_at"] = (
+            pledge.next_charge_at.isoformat() if pledge.next_charge_at else None
+        )
+        context["cancel_url"] = pledge_url(runtime, CANCEL_LINK, pledge.id)
+    return context

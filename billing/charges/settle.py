@@ -1,0 +1,226 @@
+"""Recording what became of a payment: attempt, charge, pledge, ledger and receipt in one step.
+
+Every path leads here: the answer to the call, a replay, a webhook, a listing. Told the same thing
+twice it changes nothing, so they may come in any order and any number (invariant 8).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.charges.books import post_payment
+from billing.charges.domain import (
+    ATTEMPT_TRANSITIONS,
+    CHARGE_TRANSITIONS,
+    AttemptKind,
+    AttemptStatus,
+    ChargeStatus,
+)
+from billing.charges.dunning import after_decline
+from billing.charges.errors import AttemptNotFoundError
+from billing.charges.receipts import put_receipt
+from billing.charges.tables import Attempt, Charge
+from billing.gateway import Decline, Payment, PaymentStatus
+from billing.pledges.service import get_pledge, mark_paid, note_card
+from billing.pledges.tables import Pledge
+from billing.runtime import Runtime
+
+log = structlog.get_logger()
+
+AUTHENTICATION = Decline(
+    code="authentication_required",
+    decline_code=None,
+    advice_code=None,
+    network_decline_code=None,
+)
+NO_REASON = Decline(code="unknown", decline_code=None, advice_code=None, network_decline_code=None)
+
+
+def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:
+    """Record the outcome of an attempt as Stripe tells it.
+
+    Raises:
+        AttemptNotFoundError: when there is no such attempt.
+    """
+    now = runtime.clock.now()
+    attempt, charge, pledge = lock_attempt(session, attempt_id)
+    attempt.stripe_payment_intent_id = payment.id
+    if payment.status is PaymentStatus.SUCCEEDED:
+        if attempt.returned_at is not None and payment.charge_id == charge.stripe_charge_id:
+            return  # Old news: this very debit has come back since.
+        _succeed(session, runtime, attempt, charge, pledge, payment, now)
+    elif payment.status is PaymentStatus.PROCESSING or _awaits_payer(attempt, payment):
+        _process(attempt, charge, payment)
+    elif payment.status is PaymentStatus.REQUIRES_ACTION:
+        if attempt.status is not AttemptStatus.SUCCEEDED:
+            _decline(session, runtime, attempt, charge, pledge, AUTHENTICATION, now)
+    elif attempt.status is not AttemptStatus.SUCCEEDED:
+        _decline(session, runtime, attempt, charge, pledge, payment.decline or NO_REASON, now)
+    elif payment.charge_id is not None and payment.charge_id == charge.stripe_charge_id:
+        _come_back(session, runtime, attempt, charge, pledge, payment, now)
+
+
+def record_unknown(session: Session, attempt_id: int, *, code: str | None) -> None:
+    """Stripe gave no answer: this is not a failure (invariant 4), and the sweep finds out."""
+    attempt, _, _ = lock_attempt(session, attempt_id)
+    if attempt.status is AttemptStatus.IN_FLIGHT:
+        attempt.status = AttemptStatus.UNKNOWN
+        attempt.error_code = code
+
+
+def record_refusal(session: Session, runtime: Runtime, attempt_id: int, *, code: str) -> None:
+    """Stripe would not take the request at all: no money moved and none will under this key."""
+    now = runtime.clock.now()
+    attempt, charge, pledge = lock_attempt(session, attempt_id)
+    if not _attempt_may_become(attempt, AttemptStatus.REFUSED):
+        return
+    attempt.status = AttemptStatus.REFUSED
+    attempt.error_code = code
+    attempt.finished_at = now
+    if _charge_becomes(charge, ChargeStatus.DECLINED):
+        charge.decline_code = code
+        if pledge is not None:
+            after_decline(session, runtime, charge, pledge, attempt, now)
+
+
+def record_absent(session: Session, attempt_id: int, *, now: datetime) -> None:
+    """Stripe never made it: the charge is to be asked for again, under a new key.
+
+    So it is with a Checkout page for a declined charge that nobody paid.
+    """
+    attempt, charge, _ = lock_attempt(session, attempt_id)
+    if not _attempt_may_become(attempt, AttemptStatus.ABSENT):
+        return
+    attempt.status = AttemptStatus.ABSENT
+    attempt.finished_at = now
+    charge.queued_at = None
+    if attempt.kind is AttemptKind.OFF_SESSION:
+        _charge_becomes(charge, ChargeStatus.DUE)
+        charge.next_attempt_at = now
+    else:
+        _charge_becomes(charge, ChargeStatus.DECLINED)
+
+
+def lock_attempt(session: Session, attempt_id: int) -> tuple[Attempt, Charge, Pledge | None]:
+    """An attempt with its charge and pledge, locked in the house's order: pledge, charge, attempt.
+
+    Raises:
+        AttemptNotFoundError: when there is no such attempt.
+    """
+    row = session.execute(
+        select(Charge.id, Charge.pledge_id)
+        .join(Attempt, Attempt.charge_id == Charge.id)
+        .where(Attempt.id == attempt_id)
+    ).one_or_none()
+    if row is None:
+        raise AttemptNotFoundError(attempt_id)
+    pledge = None if row.pledge_id is None else get_pledge(session, row.pledge_id, lock=True)
+    fresh = {"populate_existing": True}
+    charge = session.scalars(
+        select(Charge).where(Charge.id == row.id).with_for_update().execution_options(**fresh)
+    ).one()
+    attempt = session.scalars(
+        select(Attempt).where(Attempt.id == attempt_id).with_for_update().execution_options(**fresh)
+    ).one()
+    return attempt, charge, pledge
+
+
+def _succeed(
+    session: Session,
+    runtime: Runtime,
+    attempt: Attempt,
+    charge: Charge,
+    pledge: Pledge | None,
+    payment: Payment,
+    now: datetime,
+) -> None:
+    if _attempt_may_become(attempt, AttemptStatus.SUCCEEDED):
+        attempt.status = AttemptStatus.SUCCEEDED
+        attempt.finished_at = now
+    elif charge.stripe_payment_intent_id not in (None, payment.id):
+        log.error("a charge was paid by two payments", charge=charge.id, payment=payment.id)
+    if _charge_becomes(charge, ChargeStatus.SUCCEEDED):
+        charge.settled_at = payment.paid_at or now
+        charge.decline_code = None
+        charge.next_attempt_at = None
+        charge.stripe_payment_intent_id = payment.id
+        charge.stripe_charge_id = payment.charge_id
+        if pledge is not None:
+            mark_paid(session, pledge, zone=runtime.settings.newsroom.timezone, now=now)
+            if payment.method is not None:
+                note_card(pledge, payment.method)
+        session.flush()
+        put_receipt(session, runtime, charge, pledge, now)
+    post_payment(session, charge, payment, now)
+
+
+def _awaits_payer(attempt: Attempt, payment: Payment) -> bool:
+    """Whether a payer has left Checkout with something to do, such as a transfer or a voucher."""
+    asked = payment.status is PaymentStatus.REQUIRES_ACTION
+    return asked and attempt.kind is AttemptKind.CHECKOUT
+
+
+def _come_back(
+    session: Session,
+    runtime: Runtime,
+    attempt: Attempt,
+    charge: Charge,
+    pledge: Pledge | None,
+    payment: Payment,
+    now: datetime,
+) -> None:
+    """The very debit that was reported as paid has failed after all, and Stripe took it back.
+
+    A decline of any other of Stripe's charges is old news, from before the payment went through.
+    """
+    attempt.returned_at = now
+    charge.settled_at = None
+    _decline(session, runtime, attempt, charge, pledge, payment.decline or NO_REASON, now)
+    post_payment(session, charge, payment, now)
+
+
+def _process(attempt: Attempt, charge: Charge, payment: Payment) -> None:
+    if _attempt_may_become(attempt, AttemptStatus.PROCESSING):
+        attempt.status = AttemptStatus.PROCESSING
+    if _charge_becomes(charge, ChargeStatus.PROCESSING):
+        charge.stripe_payment_intent_id = payment.id
+        charge.stripe_charge_id = payment.charge_id
+
+
+def _decline(
+    session: Session,
+    runtime: Runtime,
+    attempt: Attempt,
+    charge: Charge,
+    pledge: Pledge | None,
+    decline: Decline,
+    now: datetime,
+) -> None:
+    if not _attempt_may_become(attempt, AttemptStatus.DECLINED):
+        return
+    attempt.status = AttemptStatus.DECLINED
+    attempt.finished_at = now
+    attempt.error_code = decline.code
+    attempt.decline_code = decline.decline_code
+    attempt.advice_code = decline.advice_code
+    attempt.network_decline_code = decline.network_decline_code
+    if _charge_becomes(charge, ChargeStatus.DECLINED):
+        charge.decline_code = decline.reason
+        if pledge is not None:
+            after_decline(session, runtime, charge, pledge, attempt, now)
+
+
+def _attempt_may_become(attempt: Attempt, status: AttemptStatus) -> bool:
+    return status in ATTEMPT_TRANSITIONS[attempt.status]
+
+
+def _charge_becomes(charge: Charge, status: ChargeStatus) -> bool:
+    """Move the charge if its state table allows, and say whether it moved."""
+    if status not in CHARGE_TRANSITIONS[charge.status]:
+        return False
+    charge.status = status
+    return True

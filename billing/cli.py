@@ -1,0 +1,114 @@
+"""The command line: `tuppence …`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from cryptography.fernet import Fernet
+
+from billing.audit.report import audit as run_audit
+from billing.doctor import diagnose
+from billing.gateway import GatewayError
+from billing.local.run import run_local
+from billing.local.running import environment
+from billing.migrate import migrate as run_migrations
+from billing.runtime import Runtime, build_runtime
+from billing.settings import SettingsError, read_settings
+from billing.staff.errors import StaffNameError
+from billing.staff.service import invite as make_invitation
+
+
+@contextmanager
+def _runtime() -> Iterator[Runtime]:
+    """The working parts, or a plain message about what is missing."""
+    try:
+        runtime = build_runtime(read_settings(environment(os.environ)), pool_size=2)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        click.echo("`tuppence doctor` looks at the whole configuration.", err=True)
+        sys.exit(2)
+    try:
+        yield runtime
+    finally:
+        runtime.database.dispose()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Donations and memberships that an independent newsroom hosts itself."""
+
+
+@main.command()
+def run() -> None:
+    """Start everything on this machine, with stand-ins for Stripe and mail."""
+    sys.exit(run_local(os.environ))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    with _runtime() as runtime:
+        run_migrations(runtime.database.engine)
+    click.echo("The tables are up to date.")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is missing in the configuration, and what to do about it."""
+    found = diagnose(environment(os.environ))
+    for diagnosis in found:
+        click.echo(diagnosis.line())
+    sys.exit(1 if any(diagnosis.problem for diagnosis in found) else 0)
+
+
+@main.command()
+@click.option("--without-stripe", is_flag=True, help="Look at the database only.")
+def audit(*, without_stripe: bool) -> None:
+    """Check that money, mail and personal data are as they must be. Changes nothing."""
+    try:
+        with _runtime() as runtime:
+            findings = run_audit(runtime, with_stripe=not without_stripe)
+    except GatewayError as error:
+        click.echo(f"Stripe could not be asked ({error}); nothing was concluded.", err=True)
+        sys.exit(2)
+    for finding in findings:
+        click.echo(finding.line())
+    sys.exit(1 if any(finding.offenders for finding in findings) else 0)
+
+
+@main.group()
+def staff() -> None:
+    """Who may look at the revenue pages."""
+
+
+@staff.command()
+@click.argument("name")
+def invite(name: str) -> None:
+    """Print an address that signs NAME in, once, within a day."""
+    with _runtime() as runtime, runtime.database.transaction() as session:
+        try:
+            url = make_invitation(session, name, runtime.clock.now(), runtime.links)
+        except StaffNameError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+    click.echo(url)
+
+
+@main.command()
+def keys() -> None:
+    """Make the secret keys that a new installation needs."""
+    click.echo(f"SECRET_KEY={secrets.token_urlsafe(48)}")
+    click.echo(f"ENCRYPTION_KEYS={Fernet.generate_key().decode()}")
+    click.echo(f"DIGEST_KEY={secrets.token_urlsafe(48)}")
+    click.echo("# Keep these safe and apart from backups of the database: without them")
+    click.echo("# no reader's address can be read again.")
+
+
+if __name__ == "__main__":
+    main()

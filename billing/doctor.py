@@ -1,0 +1,142 @@
+"""`tuppence doctor`: what is missing, in words that a non-engineer can act on."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import redis
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.gateway import BusyError, GatewayError
+from billing.migrate import is_current
+from billing.runtime import Runtime, build_runtime
+from billing.settings import SettingsError, read_settings
+from billing.templating import missing_templates
+
+OLDEST_POSTGRESQL = 150_000
+"""As PostgreSQL counts its versions: 15.0."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing looked at: `problem` is None when it is well."""
+
+    about: str
+    problem: str | None
+
+    def line(self) -> str:
+        """The diagnosis in one line."""
+        return (
+            f"well      {self.about}"
+            if self.problem is None
+            else (f"TO MEND   {self.about}: {self.problem}")
+        )
+
+
+def diagnose(environ: Mapping[str, str]) -> list[Diagnosis]:
+    """Look at the configuration and at everything it points to. Changes nothing."""
+    try:
+        settings = read_settings(environ)
+    except SettingsError as error:
+        return [Diagnosis("settings", problem) for problem in error.problems]
+    runtime = build_runtime(settings, pool_size=1)
+    looks: list[tuple[str, Callable[[Runtime], str | None]]] = [
+        ("encryption keys", _keys),
+        ("database", _database),
+        ("tables", _tables),
+        ("Redis", _redis),
+        ("Stripe", _stripe),
+        ("webhooks", _webhooks),
+        ("mail", _mail),
+        ("templates", _templates),
+    ]
+    found = [Diagnosis("settings", None)]
+    for about, look in looks:
+        found.append(Diagnosis(about, look(runtime)))
+    runtime.database.dispose()
+    return found
+
+
+def _keys(runtime: Runtime) -> str | None:
+    probe = "a probe"
+    if runtime.vault.decrypt(runtime.vault.encrypt(probe)) != probe:
+        return "ENCRYPTION_KEYS do not work. Make new ones with `tuppence keys`."
+    return None
+
+
+def _database(runtime: Runtime) -> str | None:
+    try:
+        with runtime.database.transaction() as session:
+            version = int(str(session.execute(text("SHOW server_version_num")).scalar_one()))
+    except SQLAlchemyError:
+        return (
+            "nobody answers at DATABASE_URL, or the password is wrong. Is PostgreSQL running, and "
+            "may this machine reach it?"
+        )
+    if version < OLDEST_POSTGRESQL:
+        return "this PostgreSQL is older than version 15. Please upgrade it."
+    return None
+
+
+def _tables(runtime: Runtime) -> str | None:
+    try:
+        current = is_current(runtime.database.engine)
+    except SQLAlchemyError:
+        return "they cannot be seen while the database is out of reach."
+    return None if current else "they are not up to date. Run `tuppence migrate`."
+
+
+def _redis(runtime: Runtime) -> str | None:
+    try:
+        with redis.Redis.from_url(
+            runtime.settings.redis_url, socket_connect_timeout=3, socket_timeout=3
+        ) as connection:
+            connection.ping()
+    except (redis.RedisError, ValueError):
+        return "nobody answers at REDIS_URL, or the password is wrong. Is Redis running?"
+    return None
+
+
+def _stripe(runtime: Runtime) -> str | None:
+    try:
+        runtime.gateway.check_key()
+    except BusyError:
+        return (
+            "Stripe does not accept STRIPE_API_KEY. Copy the secret key again from Stripe's "
+            "dashboard, Developers → API keys."
+        )
+    except GatewayError:
+        return "Stripe cannot be reached from this machine. Is outgoing HTTPS allowed?"
+    return None
+
+
+def _webhooks(runtime: Runtime) -> str | None:
+    if runtime.settings.stripe.webhook_secret is None:
+        return (
+            "STRIPE_WEBHOOK_SECRET is not set, so every event from Stripe is refused. In Stripe's "
+            f"dashboard under Developers → Webhooks add {runtime.settings.base_url}/stripe/webhook "
+            "and copy its signing secret (whsec_…)."
+        )
+    return None
+
+
+def _mail(runtime: Runtime) -> str | None:
+    parts = urlsplit(runtime.settings.mail.smtp_url)
+    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+    try:
+        with kind(parts.hostname or "", parts.port or 0, timeout=5) as connection:
+            connection.noop()
+    except (OSError, smtplib.SMTPException):
+        return "no mail server answers at SMTP_URL. Check its name and port."
+    return None
+
+
+def _templates(_runtime: Runtime) -> str | None:
+    missing = missing_templates()
+    if missing:
+        return f"missing or broken: {', '.join(missing)}. Install Tuppence again."
+    return None

@@ -1,0 +1,1 @@
+"""The ledger: what happened to money. Append-only, double-entry, balanced by the database."""

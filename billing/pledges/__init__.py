@@ -1,0 +1,1 @@
+"""Pledges: a recurring promise and its calendar."""

@@ -1,0 +1,5 @@
+"""What can go wrong with a pledge."""
+
+
+class PledgeNotFoundError(LookupError):
+    """No pledge has this id."""

@@ -1,0 +1,237 @@
+"""Use cases of a pledge: make it, cancel it, and what its charges do to it.
+
+Whoever changes a pledge holds its row lock; whoever also locks a charge locks the pledge first.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.db import Json
+from billing.gateway import SavedMethod
+from billing.money import Money
+from billing.pledges.domain import (
+    INVOLUNTARY,
+    Cadence,
+    CardLoss,
+    EndReason,
+    PledgeStatus,
+    current_period,
+    due_at,
+    may_become,
+    yearly_value,
+)
+from billing.pledges.errors import PledgeNotFoundError
+from billing.pledges.tables import MovementKind, Pledge, PledgeMovement
+
+
+def get_pledge(session: Session, pledge_id: int, *, lock: bool = False) -> Pledge:
+    """The pledge, with its row locked until the transaction ends if asked.
+
+    Raises:
+        PledgeNotFoundError: when there is none.
+    """
+    query = select(Pledge).where(Pledge.id == pledge_id).execution_options(populate_existing=True)
+    pledge = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if pledge is None:
+        raise PledgeNotFoundError(pledge_id)
+    return pledge
+
+
+def make_pledge(
+    session: Session,
+    *,
+    supporter_id: int,
+    cadence: Cadence,
+    amount: Money,
+    fee_cover: Money,
+    anchor: datetime,
+    zone: ZoneInfo,
+    stripe_customer_id: str,
+    stripe_payment_method_id: str | None,
+    language: str,
+    source: Json,
+    now: datetime,
+) -> Pledge:
+    """Record the promise made with a first payment at `anchor`."""
+    # Two first pledges of one person at once would both be "new": the supporter's row decides.
+    returning = _has_pledged_before(session, supporter_id)
+    pledge = Pledge(
+        supporter_id=supporter_id,
+        status=PledgeStatus.ACTIVE,
+        cadence=cadence,
+        currency=amount.currency,
+        amount_minor=amount.minor,
+        fee_cover_minor=fee_cover.minor,
+        anchor_at=anchor,
+        next_period=1,
+        next_charge_at=due_at(anchor, cadence, 1, zone),
+        stripe_customer_id=stripe_customer_id,
+        stripe_payment_method_id=stripe_payment_method_id,
+        language=language,
+        source=source,
+        created_at=now,
+    )
+    session.add(pledge)
+    session.flush()
+    kind = MovementKind.REACTIVATION if returning else MovementKind.NEW
+    _move(session, pledge, kind, 1, at=anchor, effective_on=anchor.astimezone(zone).date())
+    return pledge
+
+
+def cancel(
+    session: Session,
+    pledge_id: int,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    reason: EndReason = EndReason.SUPPORTER,
+) -> bool:
+    """End a pledge, at the supporter's wish unless told otherwise. Nothing more is charged for it.
+
+    Its charges that are due but not submitted are found cancelled by the last look.
+
+    Returns:
+        Whether this call ended it; False when it had been cancelled before.
+
+    Raises:
+        PledgeNotFoundError: when there is none.
+    """
+    pledge = get_pledge(session, pledge_id, lock=True)
+    if not may_become(pledge.status, PledgeStatus.CANCELLED):
+        return False
+    counted = pledge.status in (PledgeStatus.ACTIVE, PledgeStatus.PAST_DUE)
+    paid_until = pledge.next_charge_at
+    unpaid = pledge.status is PledgeStatus.PAST_DUE or reason in INVOLUNTARY
+    pledge.status = PledgeStatus.CANCELLED
+    pledge.cancelled_at = now
+    pledge.end_reason = reason
+    pledge.next_charge_at = None
+    pledge.held_since = None
+    if counted:
+        ends = now if unpaid or paid_until is None or paid_until < now else paid_until
+        day = ends.astimezone(zone).date()
+        involuntary = reason in INVOLUNTARY
+        kind = MovementKind.CHURN_INVOLUNTARY if involuntary else MovementKind.CHURN_VOLUNTARY
+        _move(session, pledge, kind, -1, at=now, effective_on=day)
+    return True
+
+
+def hold(pledge: Pledge, *, now: datetime) -> None:
+    """Take nothing for a locked pledge until staff have decided; one that has ended needs none."""
+    if pledge.status is not PledgeStatus.CANCELLED:
+        pledge.held_since = pledge.held_since or now
+
+
+def release(pledge: Pledge) -> None:
+    """Staff have decided that a locked pledge goes on."""
+    pledge.held_since = None
+
+
+def mark_past_due(session: Session, pledge: Pledge, *, reason: str, now: datetime) -> None:
+    """A charge of a locked pledge was declined: `reason` is Stripe's word for it."""
+    if pledge.status is PledgeStatus.ACTIVE:
+        pledge.status = PledgeStatus.PAST_DUE
+        pledge.past_due_since = now
+    if pledge.status is PledgeStatus.PAST_DUE:
+        pledge.past_due_reason = reason
+    session.flush()
+
+
+def mark_paid(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) -> None:
+    """A charge of a locked pledge was paid; what was past due is made good, what lapsed returns.
+
+    A pledge that returns keeps its history and its anchor's day; its next period is the one after
+    the current. One that was cancelled stays so: money that was on its way changes nothing.
+    """
+    if pledge.status not in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED):
+        return
+    if pledge.status is PledgeStatus.LAPSED:
+        current = current_period(pledge.anchor_at, pledge.cadence, now, zone)
+        pledge.next_period = max(pledge.next_period, current + 1)
+        pledge.next_charge_at = due_at(pledge.anchor_at, pledge.cadence, pledge.next_period, zone)
+        today = now.astimezone(zone).date()
+        _move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)
+    pledge.status = PledgeStatus.ACTIVE
+    pledge.past_due_since = None
+    pledge.past_due_reason = None
+    session.flush()
+
+
+def lapse(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) -> bool:
+    """End a locked, past-due pledge that could not be recovered.
+
+    Returns:
+        Whether it was past due.
+    """
+    if pledge.status is not PledgeStatus.PAST_DUE:
+        return False
+    pledge.status = PledgeStatus.LAPSED
+    pledge.next_charge_at = None
+    today = now.astimezone(zone).date()
+    _move(session, pledge, MovementKind.CHURN_INVOLUNTARY, -1, at=now, effective_on=today)
+    session.flush()
+    return True
+
+
+def adopt_card(pledge: Pledge, *, customer_id: str | None, method: SavedMethod | None) -> None:
+    """The payer used another card, on-session: a locked pledge is charged on it from now on."""
+    if customer_id and method:
+        pledge.stripe_customer_id = customer_id
+        pledge.stripe_payment_method_id = method.id
+        pledge.card_lost = None
+        note_card(pledge, method)
+
+
+def note_card(pledge: Pledge, method: SavedMethod) -> bool:
+    """Write down what a locked pledge's own card looks like by now; another's is not looked at.
+
+    Returns:
+        Whether that is news.
+    """
+    card = method.card
+    known = (pledge.card_brand, pledge.card_last4, pledge.card_expires_on)
+    seen = (card.brand[:32], card.last4, card.expires_on)
+    if pledge.stripe_payment_method_id != method.id or known == seen:
+        return False
+    pledge.card_brand, pledge.card_last4, pledge.card_expires_on = seen
+    return True
+
+
+def lose_card(pledge: Pledge, why: CardLoss) -> None:
+    """The card of a locked pledge cannot be charged any more."""
+    pledge.stripe_payment_method_id = None
+    pledge.card_brand = pledge.card_last4 = pledge.card_expires_on = None
+    pledge.card_lost = why
+
+
+def _has_pledged_before(session: Session, supporter_id: int) -> bool:
+    query = select(Pledge.id).where(Pledge.supporter_id == supporter_id).limit(1)
+    return session.scalar(query) is not None
+
+
+def _move(
+    session: Session,
+    pledge: Pledge,
+    kind: MovementKind,
+    sign: int,
+    *,
+    at: datetime,
+    effective_on: date,
+) -> None:
+    given = pledge.amount_minor - pledge.fee_cover_minor
+    session.add(
+        PledgeMovement(
+            pledge_id=pledge.id,
+            supporter_id=pledge.supporter_id,
+            kind=kind,
+            currency=pledge.currency,
+            yearly_minor=sign * yearly_value(given, pledge.cadence),
+            occurred_at=at,
+            effective_on=effective_on,
+        )
+    )

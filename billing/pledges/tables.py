@@ -1,0 +1,133 @@
+"""The tables of pledges and of the movements of monthly recurring revenue."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, Json, Minor, Moment, RowId, UtcDateTime, choice
+from billing.pledges.domain import Cadence, CardLoss, EndReason, PledgeStatus
+
+
+class Pledge(Base):
+    """A recurring promise. Its row lock is what a charge and a cancellation agree on."""
+
+    __tablename__ = "pledges"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint(
+            "fee_cover_minor >= 0 AND fee_cover_minor < amount_minor", name="cover_within_amount"
+        ),
+        CheckConstraint("cadence <> 'once'", name="recurring"),
+        CheckConstraint("next_period >= 1", name="next_period_positive"),
+        CheckConstraint(
+            "status NOT IN ('cancelled', 'lapsed') OR next_charge_at IS NULL",
+            name="ended_is_not_due",
+        ),
+        CheckConstraint(
+            "(status = 'cancelled') = (cancelled_at IS NOT NULL)", name="cancelled_has_moment"
+        ),
+        CheckConstraint(
+            "end_reason IS NULL OR status = 'cancelled'", name="only_the_ended_have_a_reason"
+        ),
+        Index(
+            "ix_pledges_due",
+            "next_charge_at",
+            "id",
+            postgresql_where="status = 'active'",
+        ),
+        Index(
+            "ix_pledges_annual_due",
+            "next_charge_at",
+            "id",
+            postgresql_where="status = 'active' AND cadence = 'annual'",
+        ),
+        Index(
+            "ix_pledges_card_expires_on",
+            "card_expires_on",
+            postgresql_where="status = 'active' AND card_expires_on IS NOT NULL",
+        ),
+        Index("ix_pledges_stripe_payment_method_id", "stripe_payment_method_id"),
+        Index("ix_pledges_stripe_customer_id", "stripe_customer_id"),
+        Index("ix_pledges_supporter_id", "supporter_id"),
+    )
+
+    id: Mapped[RowId]
+    supporter_id: Mapped[int] = mapped_column(ForeignKey("supporters.id"))
+    status: Mapped[PledgeStatus] = mapped_column(choice(PledgeStatus))
+    cadence: Mapped[Cadence] = mapped_column(choice(Cadence))
+    currency: Mapped[str] = mapped_column(String(3))
+    amount_minor: Mapped[Minor]
+    """What is taken each period, the covered fee included: what the reader agreed to."""
+    fee_cover_minor: Mapped[Minor]
+    """The part of the amount by which the reader covers Stripe's fee."""
+    anchor_at: Mapped[Moment]
+    """When the first payment was made; every later period is counted from here."""
+    next_period: Mapped[int]
+    """The first period for which no charge exists yet."""
+    next_charge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stripe_customer_id: Mapped[str] = mapped_column(String(255))
+    stripe_payment_method_id: Mapped[str | None] = mapped_column(String(255))
+    card_brand: Mapped[str | None] = mapped_column(String(32))
+    """Stripe's word for it, such as `visa`, or `sepa_debit` for a bank account."""
+    card_last4: Mapped[str | None] = mapped_column(String(4))
+    card_expires_on: Mapped[date | None]
+    """The last day of its month; empty for what does not expire, or is not known yet."""
+    card_lost: Mapped[CardLoss | None] = mapped_column(choice(CardLoss))
+    """Why there is no payment method any more; a line for staff."""
+    renewal_notice_id: Mapped[int | None] = mapped_column(
+        ForeignKey("outbox.id", ondelete="SET NULL")
+    )
+    """The email that announces the next annual charge: without it none is made."""
+    language: Mapped[str] = mapped_column(String(8))
+    source: Mapped[Json] = mapped_column(JSONB)
+    """Which campaign, appeal and article brought it; nothing about the person."""
+    created_at: Mapped[Moment]
+    past_due_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    past_due_reason: Mapped[str | None] = mapped_column(String(64))
+    """The decline code that made it past due, in Stripe's words."""
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end_reason: Mapped[EndReason | None] = mapped_column(choice(EndReason))
+    """Why it was cancelled; empty for one that was cancelled before it came here."""
+    held_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when nothing is taken until staff decide about a fraud warning.
+
+    Not a state of the promise: the supporter still promises, whether past due or not, and it
+    counts as income promised. It is we who wait.
+    """
+
+
+class MovementKind(StrEnum):
+    """Why monthly recurring revenue moved."""
+
+    NEW = "new"
+    REACTIVATION = "reactivation"
+    EXPANSION = "expansion"
+    CONTRACTION = "contraction"
+    CHURN_VOLUNTARY = "churn_voluntary"
+    CHURN_INVOLUNTARY = "churn_involuntary"
+
+
+class PledgeMovement(Base):
+    """One movement of monthly recurring revenue; rows are only ever added."""
+
+    __tablename__ = "pledge_movements"
+    __table_args__ = (
+        UniqueConstraint("pledge_id", "kind", "occurred_at"),
+        Index("ix_pledge_movements_effective_on", "effective_on"),
+    )
+
+    id: Mapped[RowId]
+    pledge_id: Mapped[int] = mapped_column(ForeignKey("pledges.id"))
+    supporter_id: Mapped[int] = mapped_column(ForeignKey("supporters.id"))
+    kind: Mapped[MovementKind] = mapped_column(choice(MovementKind))
+    currency: Mapped[str] = mapped_column(String(3))
+    yearly_minor: Mapped[Minor]
+    """The change in yearly value, signed, without the covered fee: twelve times the MRR."""
+    occurred_at: Mapped[Moment]
+    effective_on: Mapped[date]
+    """The newsroom's day on which it counts: churn does when the paid period ends."""

@@ -1,0 +1,59 @@
+"""The tables of reminders and of addresses that want none."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, Json, Moment, RowId, UtcDateTime, choice
+from billing.reminders.domain import ReminderStatus
+
+
+class Reminder(Base):
+    """One email owed to someone who asked for it."""
+
+    __tablename__ = "reminders"
+    __table_args__ = (
+        UniqueConstraint("email_digest", "asked_month"),
+        Index(
+            "uq_reminders_one_waiting",
+            "email_digest",
+            unique=True,
+            postgresql_where="status = 'waiting'",
+        ),
+        Index("ix_reminders_due", "due_at", "id", postgresql_where="status = 'waiting'"),
+        Index("ix_reminders_queued", "id", postgresql_where="status = 'queued'"),
+        Index("ix_reminders_kept", "finished_at", postgresql_where="erased_at IS NULL"),
+        CheckConstraint(
+            "(erased_at IS NULL) = (email_encrypted IS NOT NULL)"
+            " AND (erased_at IS NULL) = (email_digest IS NOT NULL)",
+            name="address_until_erased",
+        ),
+    )
+
+    id: Mapped[RowId]
+    email_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """Gone with the address: what must be known for longer is in `suppressions`."""
+    email_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    language: Mapped[str] = mapped_column(String(8))
+    status: Mapped[ReminderStatus] = mapped_column(choice(ReminderStatus))
+    asked_at: Mapped[Moment]
+    asked_month: Mapped[date]
+    """The first day of the newsroom's month in which it was asked for."""
+    due_at: Mapped[Moment]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the email went out, or was found to be no longer wanted."""
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    source: Mapped[Json] = mapped_column(JSONB)
+
+
+class Suppression(Base):
+    """An address that wants no reminder, known by its digest only; it outlives the address."""
+
+    __tablename__ = "suppressions"
+
+    email_digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    created_at: Mapped[Moment]

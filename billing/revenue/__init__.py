@@ -1,0 +1,1 @@
+"""Revenue: what came in, what is promised and what needs a person. Read-only."""

@@ -1,0 +1,110 @@
+"""The pages that staff open every morning. Everybody here has passed the guard."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from billing.charges.domain import ChargeStatus
+from billing.money import Money, scale
+from billing.pledges.domain import Cadence
+from billing.pledges.tables import MovementKind
+from billing.revenue.charts import Chart, Series, render
+from billing.revenue.reasons import reason_in_words
+from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
+from billing.staff.formats import Formats
+from billing.staff.guard import PREFIX, signed_in
+from billing.web import runtime
+
+blueprint = Blueprint("revenue", __name__, url_prefix=PREFIX)
+
+STATUSES = {
+    ChargeStatus.DUE: "Due",
+    ChargeStatus.SUBMITTED: "Being charged",
+    ChargeStatus.PROCESSING: "With the bank",
+    ChargeStatus.SUCCEEDED: "Paid",
+    ChargeStatus.DECLINED: "Refused",
+    ChargeStatus.CANCELLED: "Cancelled",
+}
+CADENCES = {Cadence.ONCE: "Gift", Cadence.MONTHLY: "Monthly", Cadence.ANNUAL: "Annual"}
+MOVES = {
+    MovementKind.NEW: "New supporters",
+    MovementKind.REACTIVATION: "Returned",
+    MovementKind.EXPANSION: "Raised",
+    MovementKind.CONTRACTION: "Lowered",
+    MovementKind.CHURN_VOLUNTARY: "Cancelled",
+    MovementKind.CHURN_INVOLUNTARY: "Lost to failed cards",
+}
+
+
+@blueprint.get("/")
+def overview() -> str:
+    """This month against the goal, what it consists of, and what needs a person."""
+    parts = runtime()
+    newsroom = parts.settings.newsroom
+    with parts.database.transaction() as session:
+        seen = read_overview(session, newsroom, parts.clock.now())
+    formats = Formats(newsroom.timezone)
+    chart = months_chart(seen, formats)
+    return render_template(
+        "revenue/overview.html",
+        seen=seen,
+        f=formats,
+        money_of=Money,
+        zone=newsroom.timezone.key,
+        staff=signed_in(),
+        support_url=parts.links.url("/support"),
+        chart=render(chart),
+        chart_title=chart.title,
+        chart_months=CHART_MONTHS,
+        reason=reason_in_words,
+        statuses=STATUSES,
+        cadences=CADENCES,
+        moves=MOVES,
+    )
+
+
+def months_chart(seen: Overview, formats: Formats) -> Chart:
+    """Twelve months of gross by kind, with net and the goal as lines."""
+    takings = [each.takings for each in seen.chart]
+    firsts = [each.month.first for each in seen.chart]
+
+    def money(minor: int) -> str:
+        return formats.money(Money(minor, seen.currency))
+
+    return Chart(
+        key="months",
+        title=_chart_title(seen, formats),
+        description=f"{formats.month(firsts[0])} to {formats.month(firsts[-1])}, "
+        f"{formats.zone.key} time. The numbers are in the table below the chart.",
+        columns=[formats.short_month(first) for first in firsts],
+        full_columns=[
+            formats.month(each.month.first) + ("" if each.complete else " so far")
+            for each in seen.chart
+        ],
+        bars=[
+            Series(name="pledges", css="pledges", values=[each.pledges for each in takings]),
+            Series(name="gifts", css="gifts", values=[each.gifts for each in takings]),
+        ],
+        lines=[
+            Series(name="goal", css="goal", values=[seen.goal.goal.minor] * len(takings)),
+            Series(name="net", css="net", values=[each.net for each in takings]),
+        ],
+        unfinished=frozenset(i for i, each in enumerate(seen.chart) if not each.complete),
+        write=money,
+        write_axis=lambda minor: formats.axis(Money(minor, seen.currency)),
+        unit=scale(seen.currency),
+    )
+
+
+def _chart_title(seen: Overview, formats: Formats) -> str:
+    """What the chart says."""
+    full = [each for each in seen.chart if each.complete and not each.takings.is_empty]
+    if not full:
+        return "No complete month yet"
+    reached = sum(each.takings.net >= seen.goal.goal.minor for each in full)
+    if reached:
+        months = "month" if len(full) == 1 else "months"
+        return f"{reached} of {len(full)} complete {months} reached the goal after fees"
+    best = max(full, key=lambda each: each.takings.net)
+    net = formats.money(Money(best.takings.net, seen.currency))
+    return f"Best month so far: {formats.month(best.month.first)}, with {net} after fees"

@@ -1,0 +1,1 @@
+"""A demo newsroom with a history, for a first look. Never beside a real Stripe account."""

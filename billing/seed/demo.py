@@ -1,0 +1,55 @@
+"""Filling an empty local Tuppence with the demo newsroom, in one transaction.
+
+The stand-in is told first; what it answers (ids, fees, rates, payouts) is what stands in our
+tables, so both sides agree to the cent and its workers can go on charging these pledges.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from billing.charges.tables import Charge
+from billing.checkout.tables import Checkout
+from billing.runtime import Runtime
+from billing.seed import standin
+from billing.seed.rows import write
+from billing.seed.story import tell
+from billing.supporters.tables import Supporter
+
+
+def seed_demo(runtime: Runtime) -> bool:
+    """Write the demo newsroom, unless there is anything already or Stripe is the real one.
+
+    Returns:
+        Whether it was written. The same stand-in with a new database is given the same story
+        again, as of the same moment; what has fallen due since is charged by the workers.
+    """
+    settings = runtime.settings
+    if not settings.local or not standin.is_standin(settings.stripe):
+        return False
+    with runtime.database.transaction() as session:
+        if _has_begun(session):
+            return False
+        now = runtime.clock.now().replace(microsecond=0)
+        newsroom = settings.newsroom
+        story = tell(now, newsroom.timezone, newsroom.currencies)
+        told = standin.send(settings.stripe, story)
+        if told["as_of"] != standin.seconds(now):
+            earlier = standin.moment(told["as_of"])
+            story = tell(earlier, newsroom.timezone, newsroom.currencies)
+        write(session, runtime, story, told)
+    return True
+
+
+def _has_begun(session: Session) -> bool:
+    """Whether anybody has given, or tried to."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(Supporter.id.is_not(None))
+                | exists().where(Charge.id.is_not(None))
+                | exists().where(Checkout.id.is_not(None))
+            )
+        )
+    )

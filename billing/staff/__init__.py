@@ -1,0 +1,1 @@
+"""Staff: who may look, and how they sign in."""

@@ -1,0 +1,1 @@
+"""Supporters: people, known by an email address that is stored encrypted."""

@@ -1,0 +1,31 @@
+"""The table of supporters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, Moment, RowId, UtcDateTime
+
+
+class Supporter(Base):
+    """A person who has given, or is about to."""
+
+    __tablename__ = "supporters"
+    __table_args__ = (
+        CheckConstraint(
+            "(erased_at IS NULL) = (email_digest IS NOT NULL)"
+            " AND (erased_at IS NULL) = (email_encrypted IS NOT NULL)",
+            name="address_until_erased",
+        ),
+    )
+
+    id: Mapped[RowId]
+    email_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    email_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    name_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    language: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[Moment]
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,26 @@
+"""Every slice's tables in one place, for the migrations and the audit to know them all."""
+
+from __future__ import annotations
+
+from billing.charges import tables as charges, tables_after as after_payment
+from billing.checkout import tables as checkout
+from billing.db import Base
+from billing.ledger import tables as ledger
+from billing.outbox import OutboxMessage
+from billing.pledges import tables as pledges
+from billing.reminders import tables as reminders
+from billing.staff import tables as staff
+from billing.supporters import tables as supporters
+
+SLICES = (
+    charges,
+    after_payment,
+    checkout,
+    ledger,
+    OutboxMessage,
+    pledges,
+    reminders,
+    staff,
+    supporters,
+)
+METADATA = Base.metadata

@@ -1,0 +1,92 @@
+"""Finding out before the first reader does that a template is missing or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, TemplateError, meta
+
+FOLDER = Path(__file__).resolve().parent.parent / "templates"
+
+PAGES: tuple[str, ...] = (
+    "appeals/appeal.js",
+    "checkout/support.html",
+    "checkout/thanks.html",
+    "errors/page.html",
+    "pledges/cancel.html",
+    "pledges/cancelled.html",
+    "pledges/card.html",
+    "pledges/card_saved.html",
+    "pledges/pay.html",
+    "reminders/asked.html",
+    "reminders/form.html",
+    "reminders/unsubscribe.html",
+    "reminders/unsubscribed.html",
+    "revenue/overview.html",
+    "site/privacy.html",
+    "staff/link_refused.html",
+    "staff/sign_in.html",
+    "staff/signed_out.html",
+)
+"""Every page that a view renders. A test holds this list against the views."""
+
+EMAILS: tuple[str, ...] = (
+    "amount_changed",
+    "cancelled",
+    "card_expiring",
+    "card_needed",
+    "confirm_payment",
+    "lapsed",
+    "payment_failed",
+    "receipt",
+    "refunded",
+    "reminder",
+    "renewal_notice",
+)
+"""Every folder of templates/emails/ that something puts into the outbox."""
+
+EMAIL_PARTS = ("subject.txt", "body.txt", "body.html")
+
+
+class BrokenTemplatesError(Exception):
+    """Templates are missing or cannot be read; the message names them."""
+
+
+def missing_templates(folder: Path = FOLDER) -> list[str]:
+    """Names of templates that a page or an email needs and that are missing or broken."""
+    loader = FileSystemLoader(folder)
+    environment = Environment(loader=loader, autoescape=True, extensions=["jinja2.ext.i18n"])
+    wanted = [*PAGES, *(f"emails/{name}/{part}" for name in EMAILS for part in EMAIL_PARTS)]
+    seen: set[str] = set()
+    broken: list[str] = []
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            wanted += _references(environment, loader, name)
+        except (TemplateError, OSError, UnicodeDecodeError):
+            broken.append(name)
+    return sorted(broken)
+
+
+@cache
+def require_templates(folder: Path = FOLDER) -> None:
+    """Refuse to start with a template missing. A folder found whole is not read again.
+
+    Raises:
+        BrokenTemplatesError: naming each one.
+    """
+    missing = missing_templates(folder)
+    if missing:
+        raise BrokenTemplatesError(f"templates missing or broken: {', '.join(missing)}")
+
+
+def _references(environment: Environment, loader: FileSystemLoader, name: str) -> Iterator[str]:
+    """The templates that this one extends, includes or imports by name."""
+    source, _, _ = loader.get_source(environment, name)
+    tree = environment.parse(source)
+    return (found for found in meta.find_referenced_templates(tree) if found is not None)

@@ -1,0 +1,52 @@
+/* Tuppence: shows a newsroom's banner or appeal where this script stands. It asks only the address
+   it came from, sets no cookie, touches nothing else on the page, and leaves it as it is when there
+   is no answer. */
+(function () {
+  "use strict";
+  var script = document.currentScript;
+  if (!script || !script.parentNode || script.parentNode.nodeName === "HEAD") return;
+  if (typeof fetch !== "function" || !script.attachShadow) return;
+  var origin = {{ origin|tojson }};
+  var styles = ":host{all:initial;display:block;margin:1.5em 0}" + {{ styles|tojson }};
+
+  function query() {
+    var words = "";
+    ["part", "lang", "article", "campaign"].forEach(function (name) {
+      var value = script.getAttribute("data-" + name);
+      if (name === "lang" && !value) value = document.documentElement.lang;
+      if (value) words += (words ? "&" : "?") + name + "=" + encodeURIComponent(value);
+    });
+    return words;
+  }
+
+  function dress(root) {
+    try {
+      // A page's own policy may forbid style elements; a constructed sheet is not one.
+      var sheet = new CSSStyleSheet();
+      sheet.replaceSync(styles);
+      root.adoptedStyleSheets = [sheet];
+    } catch (error) {
+      var element = document.createElement("style");
+      element.textContent = styles;
+      root.appendChild(element);
+    }
+  }
+
+  function show(answer) {
+    if (!answer || typeof answer.html !== "string" || !script.parentNode) return;
+    var host = document.createElement("div");
+    host.setAttribute("lang", answer.lang);
+    var root = host.attachShadow({ mode: "open" });
+    var content = document.createElement("div");
+    content.innerHTML = answer.html;
+    root.appendChild(content);
+    dress(root);
+    script.parentNode.insertBefore(host, script.nextSibling);
+  }
+
+  fetch(origin + "/embed/appeal.json" + query(), {
+    mode: "cors", credentials: "omit", referrerPolicy: "no-referrer"
+  }).then(function (response) {
+    return response.ok ? response.json() : null;
+  }).then(show).catch(function () {});
+})();

@@ -1,0 +1,83 @@
+"""Every queue has a consumer, every scheduled task exists, and tasks stay thin."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import yaml
+
+from billing.local.parts import worker_part
+from workers.schedule import QUEUES, ROUTES, schedule
+
+ROOT = Path(__file__).resolve().parents[2]
+TASK_FILES = [
+    path for path in (ROOT / "workers").glob("*.py")
+    if path.name not in ("__init__.py", "celery_app.py", "schedule.py")
+]  # fmt: skip
+
+
+def tasks() -> dict[str, ast.FunctionDef]:
+    """Every Celery task by its name, read from the source."""
+    found = {}
+    for path in TASK_FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and any(
+                "app.task" in ast.unparse(decorator) for decorator in node.decorator_list
+            ):
+                found[f"workers.{path.stem}.{node.name}"] = node
+    return found
+
+
+def test_every_scheduled_task_exists() -> None:
+    assert {entry["task"] for entry in schedule(60).values()} <= tasks().keys()
+
+
+def test_every_route_leads_from_a_task_to_a_queue() -> None:
+    assert ROUTES.keys() <= tasks().keys()
+    assert {route["queue"] for route in ROUTES.values()} <= set(QUEUES)
+
+
+def test_every_task_is_started_by_somebody() -> None:
+    sources = "".join(path.read_text() for path in TASK_FILES)
+    scheduled = {entry["task"] for entry in schedule(60).values()}
+    for name in tasks().keys() - scheduled:
+        assert f"{name.rpartition('.')[2]}.delay(" in sources, f"nobody sends {name}"
+
+
+def consumed(command: str) -> set[str]:
+    """The queues that a worker's command names; one that names none takes all of them."""
+    found = re.search(r"(?:-Q|--queues)[ =]([\w,]+)", command)
+    return set(found[1].split(",")) if found else set(QUEUES)
+
+
+def test_the_local_worker_consumes_every_queue() -> None:
+    assert consumed(" ".join(worker_part().command)) == set(QUEUES)
+
+
+def test_the_workers_of_the_deployment_consume_every_queue_between_them() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    commands = [
+        " ".join(command) if isinstance(command, list) else command
+        for service in services.values()
+        for command in [service.get("command", "")]
+    ]
+    workers = [command for command in commands if re.search(r"celery.* worker", command)]
+    assert set.union(*map(consumed, workers)) == set(QUEUES)
+
+
+def test_tasks_are_given_ids_and_nothing_else() -> None:
+    for name, task in tasks().items():
+        for argument in task.args.args:
+            assert argument.annotation is not None
+            assert ast.unparse(argument.annotation) == "int", f"{name} takes {argument.arg}"
+
+
+def test_tasks_are_thin() -> None:
+    long = {
+        name: size
+        for name, task in tasks().items()
+        if (size := (task.end_lineno or 0) - task.lineno) > 25
+    }
+    assert long == {}

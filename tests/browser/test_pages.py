@@ -1,0 +1,132 @@
+"""Every page in every state, on a phone and on a desk: whole, quiet, by itself, and for everybody.
+
+The pictures land in `screenshots/`; somebody should look at them now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import states
+from tests.browser.axe import contrast_in_the_dark, violations, violations_of_words
+from tests.browser.states import State
+from tests.browser.traces import Traces, leave_traces
+from tests.support.browser import Person, person
+from tests.support.newsroom import Newsroom
+
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
+
+PICTURES = Path(__file__).parents[2] / "screenshots"
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+_TOO_WIDE = "document.scrollingElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Path:
+    PICTURES.mkdir(exist_ok=True)
+    return PICTURES
+
+
+@pytest.fixture(scope="module")
+def english(chromium: Browser, newsroom: Newsroom) -> Iterator[Person]:
+    with person(chromium, newsroom, scripts=True) as somebody:
+        yield somebody
+
+
+@pytest.fixture(scope="module")
+def russian(chromium: Browser, newsroom: Newsroom) -> Iterator[Person]:
+    with person(chromium, newsroom, "ru", scripts=True) as somebody:
+        yield somebody
+
+
+@pytest.fixture(scope="module")
+def traces(english: Person) -> Traces:
+    return leave_traces(english)
+
+
+@pytest.fixture(scope="module")
+def staff(chromium: Browser, newsroom: Newsroom) -> Iterator[Person]:
+    with person(chromium, newsroom, scripts=True) as somebody:
+        yield somebody
+
+
+def bring(visitor: Person, traces: Traces, state: State) -> None:
+    """To the page meant, and no other."""
+    visitor.watch.forget()
+    state.way(visitor, traces)
+    expect(visitor.page.locator(state.shows).first).to_be_visible()
+    assert visitor.status == state.status
+    assert visitor.page.locator("h1").count() == 1
+
+
+def look_at(visitor: Person, name: str, pictures: Path) -> None:
+    """Take the pictures, and hold the page to what every page keeps to."""
+    page, faults = visitor.page, []
+    for size in (DESK, PHONE):
+        page.set_viewport_size(size)
+        page.screenshot(
+            path=pictures / f"{name}-{visitor.language}-{size['width']}.jpg",
+            type="jpeg",
+            quality=80,
+            full_page=True,
+        )
+        if (beyond := page.evaluate(_TOO_WIDE)) > 0:
+            faults.append(f"{beyond} px wider than {size['width']} px")
+    if visitor.language == "en":  # colours know no language
+        faults += violations(page) + contrast_in_the_dark(page)
+    else:
+        faults += violations_of_words(page)
+    faults += visitor.watch.errors + visitor.watch.strangers
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("state", states.READER + states.HOUSE, ids=str)
+def test_in_english(english: Person, traces: Traces, pictures: Path, state: State) -> None:
+    bring(english, traces, state)
+    look_at(english, state.name, pictures)
+
+
+@pytest.mark.parametrize("state", states.READER, ids=str)
+def test_in_russian(russian: Person, traces: Traces, pictures: Path, state: State) -> None:
+    bring(russian, traces, state)
+    look_at(russian, state.name, pictures)
+
+
+def test_staff(staff: Person, traces: Traces, pictures: Path) -> None:
+    staff.open("/staff/")
+    look_at(staff, "staff-stranger", pictures)
+    staff.page.goto(traces.old_staff_link)
+    look_at(staff, "staff-link-too-old", pictures)
+    staff.open("/staff/sign-in/broken")
+    look_at(staff, "staff-link-broken", pictures)
+    link = staff.newsroom.tuppence("staff", "invite", "Marta Lind").stdout.strip()
+    staff.page.goto(link)
+    look_at(staff, "staff-sign-in", pictures)
+    staff.send()
+    expect(staff.page.get_by_role("heading", level=2).first).to_be_visible()
+    look_at(staff, "staff-revenue", pictures)
+    staff.page.goto(link)
+    look_at(staff, "staff-link-used", pictures)
+    staff.open("/staff/")
+    staff.send("form.desk__out")
+    look_at(staff, "staff-signed-out", pictures)
+
+
+def test_a_label_that_is_gone_is_found(reader_with_scripts: Person) -> None:
+    page = reader_with_scripts.page
+    reader_with_scripts.open("/remind")
+    assert violations(page) == []
+    page.locator("label[for=remind-email]").evaluate("label => label.remove()")
+    assert any(line.startswith("label:") for line in violations(page))
+
+
+def test_grey_on_grey_is_found_in_the_dark(reader_with_scripts: Person) -> None:
+    page = reader_with_scripts.page
+    reader_with_scripts.open("/remind")
+    page.locator("h1").evaluate("heading => { heading.style.color = '#444' }")
+    assert violations(page) == []
+    assert [line[:27] for line in contrast_in_the_dark(page)] == ["in the dark: color-contrast"]

@@ -1,0 +1,72 @@
+"""`python -m tests.chaos.nursery`: makes Celery processes quickly, by forking.
+
+Importing Celery and everything of ours takes two seconds; a run kills hundreds of processes. Here
+all is imported once, nothing is connected, and each worker is a fork that becomes a process of its
+own, as real as any: it has a session and a log of its own and dies alone.
+
+One line of JSON comes in for each (`argv`, `environ`, `log`), one line with its process id goes
+out. When nobody writes any more, everybody still alive is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import workers.charges
+import workers.events
+import workers.mail
+import workers.reminders  # noqa: F401 - imported here so that no worker has to
+from tests.chaos.hooks import arm
+from workers.celery_app import app
+
+_DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+
+def main() -> None:
+    """Make processes until the end of the input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    made = []
+    try:
+        for line in sys.stdin:
+            wanted = json.loads(line)
+            pid = os.fork()
+            if pid == 0:
+                _become(wanted)
+            made.append(pid)
+            sys.stdout.write(f"{pid}\n")
+            sys.stdout.flush()
+    finally:
+        for pid in made:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def _become(wanted: dict[str, Any]) -> NoReturn:
+    """Leave the nursery, be what was wanted, and never come back."""
+    code = 1
+    try:
+        os.setsid()
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log = os.open(wanted["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(ours, theirs)
+        os.environ.update(wanted["environ"])
+        arm()
+        app.start(wanted["argv"])
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""What will happen in a run, from its seed alone: pledges, the way of the clock, and each fault.
+
+When exactly a fault strikes depends on the machine; which one, how often, at which step and in
+which leg of the way does not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.chaos import dues
+from tests.chaos.points import PER_CHARGE, SWEEPS, WEB_POINTS, WORKER_POINTS, task_of
+
+ZONE = ZoneInfo("Europe/Riga")
+MONTH = timedelta(days=30, hours=12)
+OUTAGE = timedelta(days=3)
+QUIET = timedelta(days=4)
+"""After the end nothing falls due for so long, so that what is left can be brought to its end."""
+
+_AFTER_LONG_MONTHS = (1, 2, 4, 6, 8, 9, 11)
+"""The run begins early in one of these, so that pledges are anchored on a 31st."""
+
+_SUMS = {"usd": 100, "eur": 100, "gbp": 100, "jpy": 150}
+
+ANNUAL_SHARE = 0.0
+"""Annual charges wait for a notice delivered a week before. The harness's own calendar does
+not know that rule yet, so its plans hold monthly pledges only."""
+
+CARDS = {
+    "4242424242424242": 76,
+    "5555555555554444": 10,
+    "378282246310005": 4,
+    "4000000000009995": 4,  # insufficient funds
+    "4000000000000341": 2,  # can be saved, is declined
+    "4000000000009987": 1,  # lost
+    "4000002760003184": 3,  # 3-D Secure every time
+}
+"""Stripe's test cards, and how many in a hundred pledges are paid with each."""
+
+ACTIONS = (
+    "valkey flushed",
+    "valkey restarted",
+    "postgres restarted",
+    "postgres stopped at once",
+    "postgres backend killed",
+    "postgres connections cut",
+    "tasks sent twice",
+    "mail server down",
+    "mail server refuses",
+    "mail server cut off after taking",
+    "mail server cut off before taking",
+    "web killed",
+    "beats killed",
+    "clock moved on",
+)
+
+_CALLS = (
+    "timeout_before",
+    "timeout_after",
+    "reset_before",
+    "reset_after",
+    "error_429",
+    "error_409",
+    "error_500",
+    "error_500_after",
+    "lock_timeout",
+)
+_SLOW = frozenset({"timeout_before", "timeout_after"})
+_NEWS = ("duplicate", "delay", "reorder", "lose")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """One pledge to be charged."""
+
+    number: int
+    cadence: str
+    anchor: datetime
+    amount: int
+    currency: str
+    card: str
+    fails_first: bool
+    """Whether the card is refused once, at its first renewal, and works after that."""
+
+    @property
+    def email(self) -> str:
+        return f"reader-{self.number}@chaos.example"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something done to the machine `after` so many seconds of a leg; `size` is how much of it."""
+
+    after: float
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """A part of the way: the clock moves, then faults strike while the work is done."""
+
+    number: int
+    advance: timedelta
+    outage: bool
+    """Whether nothing of ours runs while the clock moves."""
+    hasty: bool
+    """Whether the clock moves on without waiting for the work to be done."""
+    rules: tuple[dict[str, Any], ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run."""
+
+    seed: int
+    begin: datetime
+    end: datetime
+    promises: tuple[Promise, ...]
+    legs: tuple[Leg, ...]
+    common: int
+    """A process is killed at most at the so-manieth time it comes by a common step."""
+
+    def kills(self, points: Sequence[str], part: str) -> Iterator[tuple[str, int]]:
+        """Steps to be killed at, and at the how-manieth time, without end: each equally often."""
+        deck, dice = list(points), _dice(self.seed, f"kills of {part}")
+        while True:
+            dice.shuffle(deck)
+            for point in deck:
+                often = task_of(point) in PER_CHARGE
+                rare = task_of(point) in SWEEPS
+                yield point, dice.randint(1, self.common if often else 2 if rare else 12)
+
+    def lines(self) -> Iterator[str]:
+        """The plan in words."""
+        yield f"seed {self.seed}: {self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+        for promise in self.promises:
+            yield (
+                f"pledge {promise.number}: {promise.cadence} {promise.amount} {promise.currency} "
+                f"from {promise.anchor:%Y-%m-%d %H:%M:%S}, card {promise.card}"
+                f"{', refused once' if promise.fails_first else ''}"
+            )
+        for leg in self.legs:
+            manner = " after an outage" if leg.outage else " in haste" if leg.hasty else ""
+            yield f"leg {leg.number}: {leg.advance}{manner}"
+            for rule in leg.rules:
+                yield f"  Stripe: {' '.join(f'{k}={v}' for k, v in rule.items())}"
+            for action in leg.actions:
+                yield f"  after {action.after:.2f} s: {action.name} ({action.size})"
+        for part, points in (("workers", WORKER_POINTS), ("web", WEB_POINTS)):
+            stream = self.kills(points, part)
+            yield f"{part} killed, in this order:"
+            for point, nth in (next(stream) for _ in points):
+                yield f"  {point}, time {nth}"
+
+
+def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
+    """The plan of a seed; the same arguments give the same plan."""
+    dice = _dice(seed, "way")
+    begin = datetime(
+        2027, dice.choice(_AFTER_LONG_MONTHS), dice.randint(2, 5), dice.randint(0, 23), tzinfo=UTC
+    )
+    a_month = max(5, min(24, pledges // 100))
+    legs = tuple(
+        _legs(
+            dice,
+            months,
+            a_month,
+            weight=max(1, pledges // a_month // 60),
+            span=2.4 if pledges < 500 else 5.0,
+        )
+    )
+    end = begin + sum((leg.advance for leg in legs), timedelta())
+    return Plan(
+        seed=seed,
+        begin=begin,
+        end=end,
+        promises=tuple(_promise(number, seed, begin, end) for number in range(pledges)),
+        legs=legs,
+        common=max(4, pledges * months // 30),
+    )
+
+
+def _legs(
+    dice: random.Random, months: int, a_month: int, *, weight: int, span: float
+) -> Iterator[Leg]:
+    deck: list[str] = []
+    number = 0
+    for _ in range(months):
+        outage, shares = dice.randrange(a_month), [dice.uniform(0.4, 1.6) for _ in range(a_month)]
+        room = (MONTH - OUTAGE) / (sum(shares) - shares[outage])
+        for place, share in enumerate(shares):
+            number += 1
+            actions = []
+            for _ in range(6):
+                deck = deck or dice.sample(ACTIONS, len(ACTIONS))
+                actions.append(_action(dice, deck.pop(), span))
+            yield Leg(
+                number=number,
+                advance=OUTAGE if place == outage else _whole_seconds(room * share),
+                outage=place == outage,
+                hasty=dice.random() < 0.25,
+                rules=tuple(_rules(dice, weight)),
+                actions=tuple(sorted(actions, key=lambda action: action.after)),
+            )
+
+
+def _action(dice: random.Random, name: str, span: float) -> Action:
+    sizes = {"clock moved on": (40, 900), "mail server down": (1, 2)}
+    return Action(
+        after=round(dice.uniform(0.1, span), 2),
+        name=name,
+        size=dice.randint(*sizes.get(name, (1, 4))),
+    )
+
+
+def _rules(dice: random.Random, weight: int) -> Iterator[dict[str, Any]]:
+    for kind in dice.sample(_CALLS, 6):
+        times = 1 if kind in _SLOW else dice.randint(1, 3) * weight
+        yield _rule(dice, kind, times, method="POST", path="/v1/payment_intents")
+    yield _rule(dice, dice.choice(_CALLS), 1, method="GET", path="/v1/*")
+    for kind in _NEWS:
+        yield {**_rule(dice, kind, dice.randint(1, 3) * weight, path="*"), "seconds": 1.5}
+
+
+def _rule(dice: random.Random, kind: str, times: int, **where: str) -> dict[str, Any]:
+    return {"kind": kind, "times": times, "probability": round(dice.uniform(0.2, 0.7), 2), **where}
+
+
+def _promise(number: int, seed: int, begin: datetime, end: datetime) -> Promise:
+    """A pledge with a day of its own, none of whose periods falls into the quiet days."""
+    dice = _dice(seed, f"pledge {number}")
+    cadence = "annual" if dice.random() < ANNUAL_SHARE else "monthly"
+    while True:
+        anchor = _anchor(dice, cadence, begin, end)
+        due = dues.until(anchor, cadence, ZONE, end + QUIET)
+        if due and due[0] > begin and not any(moment > end for moment in due):
+            break
+    currency = dice.choices(list(_SUMS), (6, 3, 2, 1))[0]
+    card = dice.choices(list(CARDS), list(CARDS.values()))[0]
+    return Promise(
+        number=number,
+        cadence=cadence,
+        anchor=anchor,
+        amount=dice.randint(3, 50) * _SUMS[currency],
+        currency=currency,
+        card=card,
+        fails_first=card.startswith("4242") and dice.random() < 0.03,
+    )
+
+
+def _anchor(dice: random.Random, cadence: str, begin: datetime, end: datetime) -> datetime:
+    """Monthly: paid in the weeks before. Annual: so that it is due well within the run."""
+    if cadence == "annual":
+        due = begin + (end - begin) * dice.uniform(0.4, 1.0)
+        return _whole_second(due.replace(year=due.year - 1, day=min(due.day, 28)))
+    anchor = begin - timedelta(seconds=dice.randint(3600, 27 * 86_400))
+    if dice.random() < 0.2:
+        last = begin.replace(day=1) - timedelta(days=dice.randint(1, 3))
+        anchor = last.replace(hour=dice.randint(0, 23), minute=dice.randint(0, 59))
+    return _whole_second(anchor)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def _whole_seconds(span: timedelta) -> timedelta:
+    return timedelta(seconds=int(span.total_seconds()))
+
+
+def _dice(seed: int, purpose: str) -> random.Random:
+    return random.Random(f"{seed} {purpose}")  # noqa: S311 - repeatable, not secret

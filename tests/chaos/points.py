@@ -1,0 +1,76 @@
+"""Every step at which a process may be killed: what it was doing, and how far it had come.
+
+`commit 2` is the commit of the second transaction of a task. Transactions are numbered as they
+begin, so that the names need no knowledge of the code between.
+"""
+
+from __future__ import annotations
+
+_CALL = ("before POST", "during POST")
+_TICK = ("before commit 1", "after commit 1", "before publishing")
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "submit_charge": (
+        "before commit 1",
+        "after commit 1",
+        *_CALL,
+        "after begin 2",
+        "before commit 2",
+        "after commit 2",
+    ),
+    "resolve_attempt": (
+        "after commit 1",
+        "before GET",
+        *_CALL,
+        "after begin 2",
+        "before commit 2",
+        "after commit 2",
+    ),
+    "process_event": (
+        "after commit 1",
+        "before GET",
+        "after begin 2",
+        "before commit 2",
+        "after commit 2",
+        "before commit 3",
+        "after commit 3",
+    ),
+    "send_message": (
+        "before commit 1",
+        "after commit 1",
+        "before MAIL",
+        "before RCPT",
+        "before DATA",
+        "before message",
+        "before QUIT",
+        "after begin 2",
+        "before commit 2",
+        "after commit 2",
+    ),
+    "webhook": ("after begin 1", "before commit 1", "after commit 1"),
+    "renew": (*_TICK, "before commit 2", "after commit 2"),
+    "resolve": _TICK,
+    "process": _TICK,
+    "send": _TICK,
+    "backfill_events": ("after commit 1", "before GET", "before commit 2", "after commit 2"),
+    "reconcile_ledger": ("after commit 1", "before GET", "before commit 2", "after commit 2"),
+}
+
+PER_CHARGE = frozenset({"submit_charge", "process_event", "send_message", "webhook"})
+"""What happens once for each charge; the rest happens once in a while."""
+
+SWEEPS = frozenset({"backfill_events", "reconcile_ledger"})
+"""What happens seldom even among those."""
+
+WEB = "webhook"
+"""What the web server does; all else is the workers'."""
+
+WORKER_POINTS = tuple(
+    f"{task}: {step}" for task, steps in STEPS.items() if task != WEB for step in steps
+)
+WEB_POINTS = tuple(f"{WEB}: {step}" for step in STEPS[WEB])
+
+
+def task_of(point: str) -> str:
+    """The task that a point belongs to."""
+    return point.partition(":")[0]

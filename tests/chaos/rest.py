@@ -1,0 +1,62 @@
+"""What is still to be done, as the database shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+_BUSY = """
+SELECT (SELECT count(*) FROM pledges WHERE status = 'active' AND next_charge_at <= %(now)s)
+     + (SELECT count(*) FROM charges WHERE status = 'due' AND due_at <= %(now)s)
+     + (SELECT count(*) FROM attempts WHERE status = 'in_flight')
+     + (SELECT count(*) FROM outbox WHERE status IN ('waiting', 'sending') AND tries < 2)
+     + (SELECT count(*) FROM webhook_events WHERE status = 'stored')
+"""
+
+_NOW = {
+    "attempts": """SELECT count(*) FROM attempts WHERE status IN ('in_flight', 'unknown')
+        AND last_sent_at < %(now)s - interval '2 minutes'""",
+    "events": "SELECT count(*) FROM webhook_events WHERE status = 'stored' "
+    "AND next_try_at <= %(now)s",
+    "messages": """SELECT count(*) FROM outbox WHERE status IN ('waiting', 'sending')
+        AND next_try_at <= %(now)s""",
+    "pledges": "SELECT count(*) FROM pledges WHERE status = 'active' AND next_charge_at <= %(now)s",
+    "charges": """SELECT count(*) FROM charges WHERE status = 'due' AND due_at <= %(now)s
+        AND (queued_at IS NULL OR queued_at < %(now)s - interval '10 minutes')""",
+}
+
+_EVER = {
+    "pledges": _NOW["pledges"],
+    "charges": """SELECT count(*) FROM charges WHERE status IN ('submitted', 'processing')
+        OR (status = 'due' AND due_at <= %(now)s AND queued_at IS NULL)""",
+    "attempts": "SELECT count(*) FROM attempts WHERE status IN ('in_flight', 'unknown')",
+    "events": "SELECT count(*) FROM webhook_events WHERE status = 'stored'",
+    "messages": "SELECT count(*) FROM outbox WHERE status IN ('waiting', 'sending')",
+}
+
+
+def busy(database: psycopg.Connection[Any], now: datetime) -> int:
+    """How much is due and not under way, or under way and not heard of."""
+    row = database.execute(_BUSY, {"now": now}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def swept(database: psycopg.Connection[Any], since: datetime) -> bool:
+    """Whether both sweeps over Stripe's lists have been made after `since`."""
+    query = "SELECT count(*) FROM sweep_marks WHERE seen_until >= %s"
+    row = database.execute(query, [since]).fetchone()
+    return row is not None and row[0] == 2
+
+
+def unfinished(
+    database: psycopg.Connection[Any], now: datetime, *, only_now: bool
+) -> dict[str, int]:
+    """What has no end yet, by kind; with `only_now` what could be done at this hour."""
+    found = {}
+    for name, query in (_NOW if only_now else _EVER).items():
+        row = database.execute(query.encode(), {"now": now}).fetchone()
+        if row and row[0]:
+            found[name] = int(row[0])
+    return found

@@ -1,0 +1,231 @@
+"""Making good what was declined: on-session, the same charge, never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.audit.report import audit
+from billing.charges.books import reconcile
+from billing.charges.domain import AttemptStatus, ChargeStatus
+from billing.charges.due import claim_due_charges, create_due_charges
+from billing.charges.dunning import lapse_overdue
+from billing.charges.submit import open_attempt, submit
+from billing.checkout.errors import NothingDueError, UnderWayError
+from billing.checkout.fulfil import close_overdue, find_overdue, look
+from billing.checkout.mend import Mending, start_mending, view_mending
+from billing.pledges.domain import PledgeStatus
+from billing.pledges.service import cancel
+from billing.runtime import Runtime
+from tests.support.people import (
+    NoLimit,
+    attempts_of,
+    card_of,
+    charges_of,
+    get_pledge,
+    pledge_of,
+    stripe_client,
+)
+from tests.support.standin import StandIn
+
+RIGA = ZoneInfo("Europe/Riga")
+Advance = Callable[[timedelta], datetime]
+
+
+def ask(runtime: Runtime) -> None:
+    """What the workers do every minute."""
+    now = runtime.clock.now()
+    with runtime.database.transaction() as session:
+        create_due_charges(session, zone=RIGA, now=now, limit=10)
+        due = claim_due_charges(session, now=now, limit=10)
+    for charge_id in due:
+        submit(runtime, NoLimit(), charge_id)
+    with runtime.database.transaction() as session:
+        lapse_overdue(session, runtime, now=now, limit=10)
+
+
+@pytest.fixture
+def past_due(
+    runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
+) -> Callable[[str], int]:
+    """A pledge whose renewal was declined for this reason."""
+
+    def make(decline_code: str) -> int:
+        customer_id, card_id = card_of(stripe)
+        pledge_id = pledge_of(
+            runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id
+        )
+        stripe.ask(
+            "POST",
+            f"/_standin/payment_methods/{card_id}/decline",
+            {"decline_code": decline_code, "times": 99},
+        )
+        advance(timedelta(days=31))
+        ask(runtime)
+        assert get_pledge(runtime, pledge_id).status is PledgeStatus.PAST_DUE
+        return pledge_id
+
+    return make
+
+
+def start(runtime: Runtime, pledge_id: int) -> str:
+    return start_mending(runtime, pledge_id, title="Monthly support")
+
+
+def state(runtime: Runtime, pledge_id: int) -> Mending:
+    with runtime.database.transaction() as session:
+        return view_mending(session, pledge_id).state
+
+
+def succeeded(stripe: StandIn) -> int:
+    payments = stripe_client(stripe).v1.payment_intents.list(params={"limit": 100})
+    return sum(1 for payment in payments if payment.status == "succeeded")
+
+
+def test_the_payer_finishes_the_very_charge_that_was_declined(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("authentication_required")
+    assert state(runtime, pledge_id) is Mending.DUE
+    before = get_pledge(runtime, pledge_id)
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 1)
+    [charge] = charges_of(runtime, pledge_id)
+    pledge = get_pledge(runtime, pledge_id)
+    assert (charge.period, charge.status) == (1, ChargeStatus.SUCCEEDED)
+    assert pledge.status is PledgeStatus.ACTIVE
+    assert pledge.next_charge_at == before.next_charge_at
+    assert pledge.stripe_payment_method_id != before.stripe_payment_method_id
+    assert pledge.stripe_customer_id == before.stripe_customer_id
+    assert [attempt.status for attempt in attempts_of(runtime, charge.id)] == [
+        AttemptStatus.DECLINED,
+        AttemptStatus.SUCCEEDED,
+    ]
+    assert state(runtime, pledge_id) is Mending.NOTHING_DUE
+    assert {f.invariant for f in audit(runtime) if f.offenders} == set()
+
+
+def test_while_the_payers_page_is_open_no_retry_takes_the_money(
+    runtime: Runtime, stripe: StandIn, advance: Advance, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    retry_at = charges_of(runtime, pledge_id)[0].next_attempt_at
+    assert retry_at is not None
+    advance(retry_at - runtime.clock.now() - timedelta(minutes=10))
+    url = start(runtime, pledge_id)
+    advance(timedelta(minutes=20))
+    ask(runtime)
+    [charge] = charges_of(runtime, pledge_id)
+    assert len(attempts_of(runtime, charge.id)) == 2
+    stripe.pay(url)
+    look(runtime, 1)
+    ask(runtime)
+    assert succeeded(stripe) == 1
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+
+
+def test_a_page_nobody_paid_gives_the_charge_back_to_its_retries(
+    runtime: Runtime, stripe: StandIn, advance: Advance, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    retry_at = charges_of(runtime, pledge_id)[0].next_attempt_at
+    start(runtime, pledge_id)
+    now = advance(timedelta(hours=2))
+    with runtime.database.transaction() as session:
+        overdue = find_overdue(session, now=now, limit=10)
+    for checkout_id in overdue:
+        close_overdue(runtime, checkout_id)
+    [charge] = charges_of(runtime, pledge_id)
+    assert charge.status is ChargeStatus.DECLINED
+    assert charge.next_attempt_at == retry_at
+    assert state(runtime, pledge_id) is Mending.DUE
+    assert start(runtime, pledge_id)
+
+
+def test_two_clicks_open_one_page(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("expired_card")
+    with ThreadPoolExecutor(4) as pool:
+        urls = set(pool.map(lambda _: start(runtime, pledge_id), range(4)))
+    assert len(urls) == 1
+    assert len(list(stripe_client(stripe).v1.checkout.sessions.list())) == 1
+
+
+def test_a_pledge_in_order_has_nothing_to_mend(
+    runtime: Runtime, stripe: StandIn, now: datetime
+) -> None:
+    pledge_id = pledge_of(runtime, anchor=now)
+    assert state(runtime, pledge_id) is Mending.NOTHING_DUE
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+
+
+def test_a_cancelled_pledge_is_not_brought_back(
+    runtime: Runtime, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("expired_card")
+    with runtime.database.transaction() as session:
+        cancel(session, pledge_id, zone=RIGA, now=runtime.clock.now())
+    assert state(runtime, pledge_id) is Mending.CANCELLED
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+
+
+def test_who_pays_just_before_cancelling_has_paid(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("expired_card")
+    url = start(runtime, pledge_id)
+    with runtime.database.transaction() as session:
+        cancel(session, pledge_id, zone=RIGA, now=runtime.clock.now())
+    stripe.pay(url)
+    look(runtime, 1)
+    assert charges_of(runtime, pledge_id)[0].status is ChargeStatus.SUCCEEDED
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.CANCELLED
+
+
+def test_a_lapsed_pledge_comes_back_with_its_history_and_only_the_current_period(
+    runtime: Runtime, stripe: StandIn, advance: Advance, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("expired_card")
+    advance(timedelta(days=15))
+    ask(runtime)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.LAPSED
+    advance(timedelta(days=80))
+    ask(runtime)
+    assert state(runtime, pledge_id) is Mending.LAPSED
+    anchor = get_pledge(runtime, pledge_id).anchor_at
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 1)
+    pledge = get_pledge(runtime, pledge_id)
+    assert (pledge.status, pledge.anchor_at) == (PledgeStatus.ACTIVE, anchor)
+    periods = [(charge.period, charge.status) for charge in charges_of(runtime, pledge_id)]
+    assert periods == [(1, ChargeStatus.DECLINED), (4, ChargeStatus.SUCCEEDED)]
+    assert pledge.next_period == 5
+    ask(runtime)
+    assert succeeded(stripe) == 1
+    advance(timedelta(days=31))
+    ask(runtime)
+    assert succeeded(stripe) == 2
+    reconcile(runtime)
+    assert {f.invariant for f in audit(runtime) if f.offenders} <= {6, 8}
+
+
+def test_the_saved_card_being_asked_is_told(
+    runtime: Runtime, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    [charge] = charges_of(runtime, pledge_id)
+    with runtime.database.transaction() as session:
+        again = session.merge(charge)
+        again.next_attempt_at = runtime.clock.now()
+    with runtime.database.transaction() as session:
+        assert open_attempt(session, runtime, charge.id) is not None
+    assert state(runtime, pledge_id) is Mending.UNDER_WAY
+    with pytest.raises(UnderWayError):
+        start(runtime, pledge_id)

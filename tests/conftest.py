@@ -1,0 +1,268 @@
+"""Real services for the tests: PostgreSQL, Valkey and the Stripe stand-in over HTTP.
+
+By default PostgreSQL and Valkey come from the wheels. With TUPPENCE_TEST_DATABASE_URL and
+TUPPENCE_TEST_REDIS_URL set, the same tests run against those services instead.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import create_engine, text
+
+from billing.app import create_app
+from billing.clock import FileClock
+from billing.local.postgres import PostgresServer
+from billing.local.valkey import ValkeyServer
+from billing.migrate import migrate
+from billing.runtime import Runtime, build_runtime
+from billing.settings import Settings, read_settings
+from billing.tables import METADATA
+from tests.support.standin import StandIn
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Poll until `ready` says so."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def services_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("services")
+
+
+@pytest.fixture(scope="session")
+def database_server_url(services_directory: Path) -> Iterator[str]:
+    """The address of a PostgreSQL server whose maintenance database we may use."""
+    given = os.environ.get("TUPPENCE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    server = PostgresServer(services_directory / "postgres", services_directory / "s")
+    server.data.mkdir()
+    server.sockets.mkdir()
+    server.initialise()
+    with (services_directory / "postgres.log").open("w") as log:
+        process = subprocess.Popen(
+            [*server.command(), "--fsync=off"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        wait_until(server.is_ready, "PostgreSQL's start")
+        yield server.url("postgres")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def database_url(database_server_url: str) -> Iterator[str]:
+    """A database of this run's own, with every table, dropped at the end."""
+    name = f"tuppence_test_{secrets.token_hex(4)}"
+    with psycopg.connect(database_server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    head, separator, query = database_server_url.partition("?")
+    url = f"{head.rpartition('/')[0]}/{name}{separator}{query}"
+    try:
+        yield url
+    finally:
+        with psycopg.connect(database_server_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def redis_url(services_directory: Path) -> Iterator[str]:
+    """The address of a Valkey (or Redis) that may be flushed."""
+    given = os.environ.get("TUPPENCE_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    directory = services_directory / "valkey"
+    directory.mkdir()
+    server = ValkeyServer(directory=directory, port=free_port(), password="test")
+    process = subprocess.Popen(
+        server.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+
+    def answers() -> bool:
+        with redis.Redis.from_url(server.url()) as connection:
+            try:
+                return bool(connection.ping())
+            except redis.ConnectionError:
+                return False
+
+    try:
+        wait_until(answers, "Valkey's start")
+        yield server.url()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def clock_file(services_directory: Path) -> Path:
+    return services_directory / "clock"
+
+
+@pytest.fixture
+def clock(clock_file: Path) -> FileClock:
+    """The clock of the application and the stand-in; it begins at the system's time."""
+    clock_file.unlink(missing_ok=True)
+    return FileClock(clock_file)
+
+
+@pytest.fixture(scope="session")
+def stripe_process(services_directory: Path, clock_file: Path) -> Iterator[StandIn]:
+    """One stand-in for the whole run; `stripe` empties it for each test."""
+    standin = StandIn(services_directory / "stripe.sqlite", clock_file, port=free_port())
+    standin.start(services_directory / "stripe.log")
+    try:
+        wait_until(standin.answers, "the stand-in's start")
+        yield standin
+    finally:
+        standin.stop()
+
+
+@pytest.fixture
+def stripe(stripe_process: StandIn, clock: FileClock) -> StandIn:
+    """An empty stand-in for Stripe, over HTTP."""
+    stripe_process.reset()
+    return stripe_process
+
+
+@pytest.fixture
+def environment(
+    database_url: str, redis_url: str, clock_file: Path, request: pytest.FixtureRequest
+) -> dict[str, str]:
+    """The environment of a newsroom in Riga; Stripe is out of reach without `stripe`."""
+    standin: StandIn | None = (
+        request.getfixturevalue("stripe") if "stripe" in request.fixturenames else None
+    )
+    return {
+        "TUPPENCE_LOCAL": "1",
+        "TUPPENCE_CLOCK_FILE": str(clock_file),
+        "TUPPENCE_TICK_SECONDS": "1",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "BASE_URL": "http://localhost",
+        "SECRET_KEY": "a-secret-key-that-is-only-used-in-tests",
+        "ENCRYPTION_KEYS": "Zm9yLXRlc3RzLW9ubHktMzItYnl0ZXMtbG9uZy4uLi4=",
+        "DIGEST_KEY": "a-digest-key-that-is-only-used-in-tests",
+        "STRIPE_API_KEY": "sk_test_tuppence",
+        "STRIPE_API_BASE": standin.url if standin else "http://127.0.0.1:9",
+        "STRIPE_WEBHOOK_SECRET": "whsec_tuppence",
+        "NEWSROOM_NAME": "The Northern Courier",
+        "NEWSROOM_TIMEZONE": "Europe/Riga",
+        "CONTACT_EMAIL": "support@northern-courier.example",
+        "STATEMENT_DESCRIPTOR": "NORTHERN COURIER",
+        "SMTP_URL": "smtp://127.0.0.1:9",
+    }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], clock: FileClock) -> Settings:
+    return read_settings(environment)
+
+
+@pytest.fixture(scope="session")
+def _migrated(database_url: str) -> str:
+    engine = create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}")
+    migrate(engine)
+    engine.dispose()
+    return database_url
+
+
+@pytest.fixture
+def runtime(settings: Settings, _migrated: str) -> Iterator[Runtime]:
+    """The working parts over an empty database."""
+    parts = build_runtime(settings)
+    empty(parts)
+    yield parts
+    parts.database.dispose()
+
+
+def empty(parts: Runtime) -> None:
+    """Empty every table, the append-only ones too, and count ids from 1 again."""
+    names = ", ".join(table.name for table in METADATA.sorted_tables)
+    with parts.database.transaction() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(services_directory: Path) -> FileSystemBytecodeCache:
+    """Templates compiled once for all the applications of a run."""
+    folder = services_directory / "templates"
+    folder.mkdir()
+    return FileSystemBytecodeCache(str(folder))
+
+
+@pytest.fixture
+def app(
+    runtime: Runtime, settings: Settings, compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Flask]:
+    """The web application; forms need no CSRF token here (see `guarded_app` for those that do)."""
+    made = create_app(settings)
+    made.jinja_env.bytecode_cache = compiled_templates
+    made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    yield made
+    made.extensions["tuppence"].database.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def guarded_app(
+    runtime: Runtime, settings: Settings, compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Flask]:
+    """The web application as readers meet it: every form proves where it came from."""
+    made = create_app(settings)
+    made.jinja_env.bytecode_cache = compiled_templates
+    made.config.update(TESTING=True)
+    yield made
+    made.extensions["tuppence"].database.dispose()
+
+
+@pytest.fixture
+def now(clock: FileClock) -> datetime:
+    """The time at which the test begins."""
+    return clock.now().astimezone(UTC)
+
+
+@pytest.fixture
+def advance(clock: FileClock, request: pytest.FixtureRequest) -> Callable[[timedelta], datetime]:
+    """Move the clock of the application and, where it runs, of the stand-in."""
+
+    def move(by: timedelta) -> datetime:
+        moved = clock.advance(by)
+        if "stripe" in request.fixturenames:
+            request.getfixturevalue("stripe").tick()
+        return moved
+
+    return move

@@ -1,0 +1,140 @@
+"""A configuration is read whole, or refused with a plain sentence for every fault."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from billing.cli import main
+from billing.clock import FileClock, FixedClock, SystemClock
+from billing.runtime import Runtime
+from billing.settings import SettingsError, read_settings
+from tests.support.standin import StandIn
+
+REQUIRED = [
+    "DATABASE_URL", "REDIS_URL", "BASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "DIGEST_KEY",
+    "STRIPE_API_KEY", "NEWSROOM_NAME", "CONTACT_EMAIL", "SMTP_URL", "STATEMENT_DESCRIPTOR",
+]  # fmt: skip
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_setting_is_named_and_explained(environment: dict[str, str], name: str) -> None:
+    environment[name] = "  "
+    [problem] = problems(environment)
+    assert problem.startswith(f"{name} is not set. It is ")
+
+
+def test_nothing_set_is_told_all_at_once() -> None:
+    assert sorted(problem.split()[0] for problem in problems({})) == sorted(REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("SECRET_KEY", "short", "too short"),
+        ("ENCRYPTION_KEYS", "nonsense", "key number 1"),
+        ("STRIPE_API_KEY", "pk_test_1", "publishable"),
+        ("STRIPE_WEBHOOK_SECRET", "secret", "whsec_"),
+        ("NEWSROOM_TIMEZONE", "Mars/Olympus", "no known time zone"),
+        ("CURRENCIES", "usd,xyz", "xyz"),
+        ("LANGUAGES", "en,tlh", "tlh"),
+        ("STATEMENT_DESCRIPTOR", "ABC", "5 to 22"),
+        ("STATEMENT_DESCRIPTOR", "СЕВЕРНЫЙ КУРЬЕР", "Latin"),
+        ("STATEMENT_DESCRIPTOR", "A*B*C*D", "5 to 22"),
+        ("SMTP_URL", "http://mail", "smtp://"),
+        ("STRIPE_REQUESTS_PER_SECOND", "fast", "a number"),
+        ("STRIPE_REQUESTS_PER_SECOND", "nan", "a number"),
+        ("MONTHLY_GOAL", "0", "a number from 1"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    environment: dict[str, str], name: str, value: str, says: str
+) -> None:
+    environment[name] = value
+    [problem] = problems(environment)
+    assert name in problem
+    assert says in problem
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
+@pytest.mark.parametrize("stand_in", ["TUPPENCE_LOCAL", "TUPPENCE_CLOCK_FILE"])
+def test_a_live_key_never_meets_a_stand_in(
+    environment: dict[str, str], key: str, stand_in: str
+) -> None:
+    environment.update(STRIPE_API_KEY=key, BASE_URL="https://support.example.org")
+    del environment["TUPPENCE_LOCAL"], environment["TUPPENCE_CLOCK_FILE"]
+    assert read_settings(environment).stripe.live
+    environment[stand_in] = "1"
+    [problem] = problems(environment)
+    assert "live key" in problem
+
+
+def test_money_is_not_taken_over_plain_http(environment: dict[str, str]) -> None:
+    del environment["TUPPENCE_LOCAL"]
+    [problem] = problems(environment)
+    assert "https://" in problem
+
+
+def test_secrets_do_not_show_when_settings_are_printed(environment: dict[str, str]) -> None:
+    shown = repr(read_settings(environment))
+    for name in ("SECRET_KEY", "ENCRYPTION_KEYS", "DIGEST_KEY", "STRIPE_API_KEY"):
+        assert environment[name] not in shown
+    assert "whsec_" not in shown
+
+
+def test_the_doctor_says_what_to_do_about_each_fault(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    environment.update(
+        STRIPE_WEBHOOK_SECRET="",
+        REDIS_URL="redis://127.0.0.1:9",
+        STRIPE_API_BASE="http://127.0.0.1:9",
+    )
+    result = CliRunner().invoke(main, ["doctor"], env=environment)
+    assert result.exit_code == 1
+    ill = {line.split(":")[0].split()[-1] for line in result.output.splitlines() if "MEND" in line}
+    assert ill == {"Redis", "Stripe", "webhooks", "mail"}
+    assert "/stripe/webhook" in result.output
+    assert "well      database" in result.output
+
+
+def test_the_doctor_finds_stripe_well_when_it_is(
+    runtime: Runtime, stripe: StandIn, environment: dict[str, str]
+) -> None:
+    result = CliRunner().invoke(main, ["doctor"], env=environment)
+    for about in ("settings", "database", "tables", "Redis", "Stripe", "webhooks", "templates"):
+        assert f"well      {about}" in result.output, result.output
+
+
+def test_the_doctor_explains_missing_settings_instead_of_failing() -> None:
+    empty = dict.fromkeys([*REQUIRED, "TUPPENCE_LOCAL", "TUPPENCE_CLOCK_FILE"], "")
+    result = CliRunner().invoke(main, ["doctor"], env=empty)
+    assert result.exit_code == 1
+    assert result.output.count("TO MEND   settings:") == len(REQUIRED)
+
+
+def test_the_keys_it_makes_are_keys_it_takes(environment: dict[str, str]) -> None:
+    made = CliRunner().invoke(main, ["keys"]).output.splitlines()
+    environment.update(line.split("=", 1) for line in made if not line.startswith("#"))
+    assert read_settings(environment)
+
+
+def test_clocks_that_can_be_moved_move_together(tmp_path: Path) -> None:
+    one, other = FileClock(tmp_path / "clock"), FileClock(tmp_path / "clock")
+    before = other.now()
+    one.advance(timedelta(days=31))
+    assert timedelta(days=31) <= other.now() - before < timedelta(days=31, minutes=1)
+    assert SystemClock().now().tzinfo is UTC
+    fixed = FixedClock(datetime(2027, 1, 1, tzinfo=UTC))
+    fixed.advance(timedelta(days=1))
+    assert fixed.now() == datetime(2027, 1, 2, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Celery: what runs by itself. Tasks are thin; the services in `billing` do the work."""

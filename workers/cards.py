@@ -1,0 +1,49 @@
+"""Tasks that write ahead of a charge: what will be taken, and on which card it would fail."""
+
+from __future__ import annotations
+
+import structlog
+
+from billing.charges.cards import put_expiring
+from billing.charges.notices import put_notices
+from billing.checkout.cards import close_update, find_overdue_updates
+from workers.celery_app import app, runtime
+
+BATCH = 500
+log = structlog.get_logger()
+
+
+@app.task
+def announce() -> None:
+    """Announce the annual charges of the next two weeks, and those that are overdue."""
+    parts = runtime()
+    while True:
+        with parts.database.transaction() as session:
+            found = put_notices(session, parts, now=parts.clock.now(), limit=BATCH)
+        if found:
+            log.info("annual charges announced", count=found)
+        if found < BATCH:
+            return
+
+
+@app.task
+def warn() -> None:
+    """Write to supporters whose card expires before their next charge."""
+    parts = runtime()
+    while True:
+        with parts.database.transaction() as session:
+            found = put_expiring(session, parts, now=parts.clock.now(), limit=BATCH)
+        if found:
+            log.info("expiring cards", count=found)
+        if found < BATCH:
+            return
+
+
+@app.task
+def close_pages() -> None:
+    """End pages for another card that should have ended, and of which nothing was heard."""
+    parts = runtime()
+    with parts.database.transaction() as session:
+        overdue = find_overdue_updates(session, now=parts.clock.now(), limit=BATCH)
+    for update_id in overdue:
+        close_update(parts, update_id)

@@ -1,0 +1,62 @@
+"""What the beat starts and how often, and which queue each task waits in.
+
+Every tick only asks the database what is due by now, so a tick that is lost, late or doubled
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+QUEUES = ("charges", "events", "mail", "sweeps")
+
+ROUTES = {
+    "workers.charges.submit_charge": {"queue": "charges"},
+    "workers.charges.resolve_attempt": {"queue": "charges"},
+    "workers.refunds.send_refund": {"queue": "charges"},
+    "workers.events.process_event": {"queue": "events"},
+    "workers.mail.send_message": {"queue": "mail"},
+}
+"""Tasks not named here wait in `sweeps`."""
+
+QUICK_SECONDS = 2.0
+"""How often what a reader waits for is looked for: mail and webhook events."""
+
+SLOW_SECONDS = 900.0
+"""How often Stripe's lists are compared with ours."""
+
+
+class Entry(TypedDict):
+    """One line of the beat's schedule."""
+
+    task: str
+    schedule: float
+    options: dict[str, float]
+
+
+def schedule(tick_seconds: float) -> dict[str, Entry]:
+    """The beat's schedule, given how often due charges and reminders are looked for."""
+    quick = min(QUICK_SECONDS, tick_seconds)
+    slow = min(SLOW_SECONDS, tick_seconds * 15)
+    return {
+        "create the charges now due": _every(tick_seconds, "workers.charges.renew"),
+        "resolve attempts without an outcome": _every(tick_seconds, "workers.charges.resolve"),
+        "let pledges lapse": _every(tick_seconds, "workers.charges.lapse"),
+        "announce annual charges": _every(tick_seconds, "workers.cards.announce"),
+        "warn of cards that expire": _every(slow, "workers.cards.warn"),
+        "close card pages that ran out": _every(slow, "workers.cards.close_pages"),
+        "give money back": _every(tick_seconds, "workers.refunds.give_back"),
+        "process webhook events": _every(quick, "workers.events.process"),
+        "send what is in the outbox": _every(quick, "workers.mail.send"),
+        "put due reminders in the outbox": _every(tick_seconds, "workers.reminders.send_due"),
+        "erase reminders that went out": _every(slow, "workers.reminders.erase_old"),
+        "find webhook events that never came": _every(slow, "workers.events.backfill_events"),
+        "close checkouts that ran out": _every(slow, "workers.charges.close_checkouts"),
+        "reconcile payouts": _every(slow, "workers.charges.reconcile_payouts"),
+        "post what moved on Stripe's balance": _every(slow, "workers.charges.reconcile_ledger"),
+    }
+
+
+def _every(seconds: float, task: str) -> Entry:
+    """A tick that nobody took in time is dropped: the next one does its work."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(5.0, seconds * 2)}}
