@@ -46,7 +46,7 @@ app.conf.update(
     worker_task_log_format="%(levelname)s %(task_name)s %(message)s",
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_schedule=schedule(settings.tick_seconds),
-    beat_schedule_filename=os.environ.get("TUPPENCE_BEAT_FILE", "celerybeat-schedule"),
+    beat_scheduler="workers.beat:Beat",
     beat_max_loop_interval=5,
     timezone="UTC",
 )

@@ -86,9 +86,9 @@ def worker_part() -> Part:
     )
 
 
-def beat_part(home: Home) -> Part:
+def beat_part() -> Part:
     """The clockwork that looks for due work."""
-    return _celery("beat", f"--schedule={home.path / 'beat'}", "--pidfile=", "--loglevel=warning")
+    return _celery("beat", "--pidfile=", "--loglevel=warning")
 
 
 def _celery(name: str, *arguments: str) -> Part:

@@ -156,7 +156,7 @@ class _Local:
             group.create_task(self._start_mail())
         staff_link = await asyncio.to_thread(prepare, self.settings)
         worker = await self._start(parts.worker_part())
-        await self._start(parts.beat_part(self.home))
+        await self._start(parts.beat_part())
         await self._answering(web.result(), self.ports.web)
         await self.processes.ready(worker, lambda: asyncio.to_thread(self.valkey.has_consumer))
         self._greet(staff_link)

@@ -14,7 +14,7 @@ from workers.schedule import QUEUES, ROUTES, schedule
 ROOT = Path(__file__).resolve().parents[2]
 TASK_FILES = [
     path for path in (ROOT / "workers").glob("*.py")
-    if path.name not in ("__init__.py", "celery_app.py", "schedule.py")
+    if path.name not in ("__init__.py", "beat.py", "celery_app.py", "schedule.py")
 ]  # fmt: skip
 
 

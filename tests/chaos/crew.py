@@ -110,7 +110,7 @@ class Crew:
         deck = Deck(worker_kills)
         self._members = [
             *(Member(f"worker-{number}", _worker(number), deck) for number in range(workers)),
-            *(Member(f"beat-{number}", _beat(home, number)) for number in (1, 2)),
+            *(Member(f"beat-{number}", _beat()) for number in (1, 2)),
             Member("web", _web(web_port), Deck(web_kills), forked=False),
         ]
         self._child: subprocess.Popen[bytes]
@@ -222,9 +222,8 @@ def _worker(number: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _beat(home: Path, number: int) -> list[str]:
-    schedule = f"--schedule={home / f'beat-{number}'}"
-    return ["--quiet", "beat", schedule, "--pidfile=", "--loglevel=warning"]
+def _beat() -> list[str]:
+    return ["--quiet", "beat", "--pidfile=", "--loglevel=warning"]
 
 
 def _web(port: int) -> list[str]:
