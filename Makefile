@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUNS := $(VENV)/.runs
 DEVELOPS := $(VENV)/.develops
+# A process a core, each with a database, a Valkey and a stand-in of its own; ARGS="-n 0" runs one.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check chaos lock clean
@@ -17,7 +19,7 @@ run: $(RUNS) ## everything on this machine: database, worker, a stand-in for Str
 	@exec $(BIN)/tuppence run
 
 test: $(DEVELOPS) ## every test, against real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(DEVELOPS) ## style, types, import contracts, templates, translations, lock files
 	@$(BIN)/ruff check --quiet

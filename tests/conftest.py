@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -31,7 +31,11 @@ from billing.migrate import migrate
 from billing.runtime import Runtime, build_runtime
 from billing.settings import Settings, read_settings
 from billing.tables import METADATA
+from tests.support.ports import free_port
 from tests.support.standin import StandIn
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
@@ -40,14 +44,6 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> Non
     while not ready():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +94,9 @@ def redis_url(services_directory: Path) -> Iterator[str]:
     """The address of a Valkey (or Redis) that may be flushed."""
     given = os.environ.get("TUPPENCE_TEST_REDIS_URL")
     if given:
-        yield given
+        server, _, number = given.rpartition("/")
+        of_several = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        yield f"{server}/{int(number) + of_several}"
         return
     directory = services_directory / "valkey"
     directory.mkdir()

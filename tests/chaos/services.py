@@ -25,6 +25,7 @@ from billing.local.launch import tied_to_parent
 from billing.local.postgres import PostgresServer
 from billing.local.valkey import ValkeyServer
 from tests.chaos.post import PostOffice
+from tests.support.ports import free_port
 
 HOST = "127.0.0.1"
 DATABASE = "tuppence_chaos"
@@ -200,14 +201,6 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE_S
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not come within {seconds:g} s")
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:

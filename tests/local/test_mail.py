@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import smtplib
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.alone
 
@@ -44,16 +45,9 @@ class Mailbox:
         return found
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _mailbox(directory: Path) -> Iterator[Mailbox]:
-    box = Mailbox(_free_port(), _free_port())
+    box = Mailbox(free_port(), free_port())
     process = subprocess.Popen(
         [sys.executable, "-m", "billing.local.mail",
          f"--port={box.port}", f"--smtp-port={box.smtp_port}",

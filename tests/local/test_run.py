@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.ports import free_port
+
 pytestmark = pytest.mark.alone
 
 _COMMAND = [sys.executable, "-m", "billing.cli", "run"]
@@ -75,12 +77,6 @@ class Run:
             self.lines.append(line)
 
 
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
@@ -89,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports() -> dict[str, str]:
     names = ("TUPPENCE_WEB_PORT", "TUPPENCE_STRIPE_PORT", "TUPPENCE_MAIL_PORT")
-    return {name: _free_port() for name in names}
+    return {name: str(free_port()) for name in names}
 
 
 @pytest.fixture

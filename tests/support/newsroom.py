@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,8 @@ from typing import Any
 
 import requests
 
+from tests.support.ports import free_port
+
 PATIENCE_SECONDS = 90
 """Long enough for a busy machine; nothing is ever asserted about how quick it was."""
 
@@ -25,7 +26,7 @@ class Newsroom:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        ports = [_free_port() for _ in range(3)]
+        ports = [free_port() for _ in range(3)]
         self.web, self.stripe, self.mail = (f"http://127.0.0.1:{port}" for port in ports)
         names = ("TUPPENCE_WEB_PORT", "TUPPENCE_STRIPE_PORT", "TUPPENCE_MAIL_PORT")
         self.environ = {**os.environ, "TUPPENCE_HOME": str(home)}
@@ -101,10 +102,3 @@ def wait_for(ready: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.1)
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import stripe
+
+from tests.support.ports import free_port
 
 SECRET = "whsec_test_of_the_stand_in"
 KEY = "sk_test_stand_in_0123456789"
@@ -34,14 +35,6 @@ def until(look: Callable[[], Found], what: str) -> Found:
             return found
         time.sleep(0.02)
     raise AssertionError(f"never happened: {what}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

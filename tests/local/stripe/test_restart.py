@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.local.stripe.helpers import Receiver, StandIn, free_port, until
+from tests.local.stripe.helpers import Receiver, StandIn, until
+from tests.support.ports import free_port
 
 PAID: Any = {
     "amount": 500, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True,
