@@ -28,9 +28,6 @@ SIGNATURE_TOLERANCE = timedelta(seconds=300)
 API_VERSION = stripe.api_version
 """The version of Stripe's interface that this library speaks, and in which everything is read."""
 
-_TIMEOUT_SECONDS = (3, 20)
-"""To connect, and to answer."""
-
 PAYMENT_EXPANSIONS = [
     "latest_charge.balance_transaction",
     "latest_charge.failure_balance_transaction",
@@ -205,7 +202,7 @@ class Gateway:
             settings.api_key,
             base_addresses={"api": settings.api_base},
             max_network_retries=2,
-            http_client=stripe.RequestsClient(timeout=_TIMEOUT_SECONDS),
+            http_client=stripe.RequestsClient(timeout=(settings.connect_seconds, settings.read_seconds)),
         )
 
     def check_key(self) -> None:

@@ -171,7 +171,12 @@ def test_the_database_itself_holds_the_rules(runtime: Runtime, paid: Paid) -> No
 
 @pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "timeout_before", "error_429"])
 def test_an_unknown_outcome_is_replayed_under_its_own_key(
-    runtime: Runtime, stripe: StandIn, paid: Paid, advance: Advance, fault: str
+    runtime: Runtime,
+    impatient: Runtime,
+    stripe: StandIn,
+    paid: Paid,
+    advance: Advance,
+    fault: str,
 ) -> None:
     reader = paid()
     ask(reader)

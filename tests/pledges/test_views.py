@@ -41,7 +41,7 @@ def test_the_link_shows_the_pledge_and_changes_nothing(
     client: FlaskClient, runtime: Runtime, pledge_id: int, url: str
 ) -> None:
     page = client.get(url).text
-    for words in ("End your pledge?", "$5 a month", "October 31, 2026", "November 30, 2026"):
+    for words in ("End your pledge?", "$5 a month", "31 October 2026", "30 November 2026"):
         assert words in page
     assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
     assert outbox(runtime) == []
