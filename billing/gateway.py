@@ -198,11 +198,12 @@ class Gateway:
 
     def __init__(self, settings: StripeSettings) -> None:
         self._settings = settings
+        limits = (settings.connect_seconds, settings.read_seconds)
         self._client = stripe.StripeClient(
             settings.api_key,
             base_addresses={"api": settings.api_base},
             max_network_retries=2,
-            http_client=stripe.RequestsClient(timeout=(settings.connect_seconds, settings.read_seconds)),
+            http_client=stripe.RequestsClient(timeout=limits),
         )
 
     def check_key(self) -> None:

@@ -40,9 +40,9 @@ class StripeSettings:
     requests_per_second: float
     connect_seconds: float
     read_seconds: float
-    """How long Stripe may take to answer. What it has not answered by then may be done all the same,
-    so it is looked up or sent again under its own key. Both bounds together stay below
-    `billing.charges.domain.STALE_AFTER`."""
+    """How long Stripe may take to answer. What it has not answered by then may be done all the
+    same, so it is looked up or sent again under its own key. The longest that both can be set to
+    is shorter together than `billing.charges.domain.STALE_AFTER`."""
 
     @property
     def live(self) -> bool:
@@ -66,6 +66,8 @@ class NewsroomSettings:
     """Currencies offered, the first is the default."""
     article_url: str
     """Where "back to reading" leads."""
+    reminders_per_hour: int
+    """How many requests to be reminded are taken in an hour, from everybody together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +273,7 @@ def _newsroom(reader: _Reader) -> NewsroomSettings:
         languages=languages,
         currencies=currencies,
         article_url=reader.optional("ARTICLE_URL", "/"),
+        reminders_per_hour=int(reader.number("REMINDERS_PER_HOUR", 600, 1)),
     )
 
 

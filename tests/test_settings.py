@@ -142,6 +142,18 @@ def test_the_doctor_says_what_to_do_about_each_fault(
     assert "well      database" in result.output
 
 
+def test_the_doctor_says_in_which_currency_the_goal_is(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    environment.update(CURRENCIES="jpy,usd,eur", MONTHLY_GOAL="1500000")
+    said = CliRunner().invoke(main, ["doctor"], env=environment).output
+    [line] = [line for line in said.splitlines() if line.startswith("to know   goal:")]
+    assert "MONTHLY_GOAL is read as ¥1,500,000 in JPY, the first of CURRENCIES." in line
+    assert "Gifts in USD and EUR count towards it only when" in line
+    environment.update(CURRENCIES="eur")
+    assert "well      goal" in CliRunner().invoke(main, ["doctor"], env=environment).output
+
+
 def test_the_doctor_finds_stripe_well_when_it_is(
     runtime: Runtime, stripe: StandIn, environment: dict[str, str]
 ) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -61,10 +62,19 @@ def test_the_button_ends_it_and_a_confirmation_is_queued(
     assert message.context["cadence"] == "monthly"
 
 
-def test_a_second_click_says_that_it_had_ended(
+def test_a_second_click_is_answered_as_the_first(
     client: FlaskClient, runtime: Runtime, url: str
 ) -> None:
+    first = client.post(url).text
+    assert client.post(url).text == first
+    assert len(outbox(runtime)) == 1
+
+
+def test_the_button_on_an_old_page_says_that_it_had_ended(
+    client: FlaskClient, runtime: Runtime, url: str, advance: Callable[[timedelta], datetime]
+) -> None:
     client.post(url)
+    advance(timedelta(minutes=3))
     assert "already ended" in client.post(url).text
     assert "already ended" in client.get(url).text
     assert len(outbox(runtime)) == 1
