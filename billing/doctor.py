@@ -12,9 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from billing.gateway import BusyError, GatewayError
+from billing.l10n import format_money
 from billing.migrate import is_current
 from billing.runtime import Runtime, build_runtime
-from billing.settings import SettingsError, read_settings
+from billing.settings import NewsroomSettings, SettingsError, read_settings
 from billing.templating import missing_templates
 
 OLDEST_POSTGRESQL = 150_000
@@ -23,18 +24,17 @@ OLDEST_POSTGRESQL = 150_000
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing looked at: `problem` is None when it is well."""
+    """One thing looked at: `problem` is None when it is well, and `note` is worth knowing then."""
 
     about: str
     problem: str | None
+    note: str = ""
 
     def line(self) -> str:
         """The diagnosis in one line."""
-        return (
-            f"well      {self.about}"
-            if self.problem is None
-            else (f"TO MEND   {self.about}: {self.problem}")
-        )
+        if self.problem is not None:
+            return f"TO MEND   {self.about}: {self.problem}"
+        return f"to know   {self.about}: {self.note}" if self.note else f"well      {self.about}"
 
 
 def diagnose(environ: Mapping[str, str]) -> list[Diagnosis]:
@@ -54,11 +54,24 @@ def diagnose(environ: Mapping[str, str]) -> list[Diagnosis]:
         ("mail", _mail),
         ("templates", _templates),
     ]
-    found = [Diagnosis("settings", None)]
+    found = [Diagnosis("settings", None), Diagnosis("goal", None, _goal(settings.newsroom))]
     for about, look in looks:
         found.append(Diagnosis(about, look(runtime)))
     runtime.database.dispose()
     return found
+
+
+def _goal(newsroom: NewsroomSettings) -> str:
+    """In which currency the goal is, where more than one is offered; else nothing."""
+    first, *others = (code.upper() for code in newsroom.currencies)
+    if not others:
+        return ""
+    return (
+        f"MONTHLY_GOAL is read as {format_money(newsroom.goal, 'en')} in {first}, the first of "
+        f"CURRENCIES. Gifts in {' and '.join(others)} count towards it only when Stripe pays them "
+        f"into your {first} balance; what it keeps in a balance of their own does not. If the goal "
+        "is in another currency, put that one first."
+    )
 
 
 def _keys(runtime: Runtime) -> str | None:

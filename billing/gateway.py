@@ -28,9 +28,6 @@ SIGNATURE_TOLERANCE = timedelta(seconds=300)
 API_VERSION = stripe.api_version
 """The version of Stripe's interface that this library speaks, and in which everything is read."""
 
-_TIMEOUT_SECONDS = (3, 20)
-"""To connect, and to answer."""
-
 PAYMENT_EXPANSIONS = [
     "latest_charge.balance_transaction",
     "latest_charge.failure_balance_transaction",
@@ -201,11 +198,12 @@ class Gateway:
 
     def __init__(self, settings: StripeSettings) -> None:
         self._settings = settings
+        limits = (settings.connect_seconds, settings.read_seconds)
         self._client = stripe.StripeClient(
             settings.api_key,
             base_addresses={"api": settings.api_base},
             max_network_retries=2,
-            http_client=stripe.RequestsClient(timeout=_TIMEOUT_SECONDS),
+            http_client=stripe.RequestsClient(timeout=limits),
         )
 
     def check_key(self) -> None:

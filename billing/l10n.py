@@ -17,6 +17,9 @@ from billing.web import runtime
 
 LANGUAGE_NAMES = {"en": "English", "ru": "Русский"}
 
+_DATES = {"en": "en_001"}
+"""English days as most of the world writes them, 23 December 2026: 12/23 and 23/12 never meet."""
+
 
 def register(app: Flask) -> None:
     """Add the filters and the names that every template may use."""
@@ -55,7 +58,7 @@ def format_day(day: datetime | date, language: str) -> str:
     """A calendar day in words; a moment falls on the newsroom's day."""
     if isinstance(day, datetime):
         day = day.astimezone(runtime().settings.newsroom.timezone).date()
-    return format_date(day, format="long", locale=language)
+    return format_date(day, format="long", locale=_DATES.get(language, language))
 
 
 def format_share(share: float, language: str) -> str:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
+
+from email_validator import EmailNotValidError, validate_email
 
 from billing.money import CURRENCIES, Money
 
@@ -35,6 +38,11 @@ class StripeSettings:
     webhook_secret: str | None = field(repr=False)
     """None refuses every event: nothing is ever waved through unsigned."""
     requests_per_second: float
+    connect_seconds: float
+    read_seconds: float
+    """How long Stripe may take to answer. What it has not answered by then may be done all the
+    same, so it is looked up or sent again under its own key. The longest that both can be set to
+    is shorter together than `billing.charges.domain.STALE_AFTER`."""
 
     @property
     def live(self) -> bool:
@@ -58,6 +66,8 @@ class NewsroomSettings:
     """Currencies offered, the first is the default."""
     article_url: str
     """Where "back to reading" leads."""
+    reminders_per_hour: int
+    """How many requests to be reminded are taken in an hour, from everybody together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +137,19 @@ class _Reader:
             self.problems.append(f"{name} is not set. It is {_REQUIRED[name]}.")
         return value
 
-    def number(self, name: str, default: float, minimum: float) -> float:
+    def number(
+        self, name: str, default: float, minimum: float, maximum: float | None = None
+    ) -> float:
         text = self.optional(name, str(default))
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not minimum <= value < float("inf"):
-            self.problems.append(f"{name} is “{text}”; it should be a number from {minimum:g} up.")
+        if not minimum <= value < float("inf") or (maximum is not None and value > maximum):
+            end = "up" if maximum is None else f"to {maximum:g}"
+            self.problems.append(
+                f"{name} is “{text}”; it should be a number from {minimum:g} {end}."
+            )
             return default
         return value
 
@@ -232,6 +247,8 @@ def _stripe(reader: _Reader) -> StripeSettings:
         checkout_origin=reader.optional("STRIPE_CHECKOUT_ORIGIN", checkout).rstrip("/"),
         webhook_secret=secret or None,
         requests_per_second=reader.number("STRIPE_REQUESTS_PER_SECOND", 20, 0.1),
+        connect_seconds=reader.number("STRIPE_CONNECT_SECONDS", 3, 0.1, 10),
+        read_seconds=reader.number("STRIPE_READ_SECONDS", 20, 0.1, 60),
     )
 
 
@@ -252,10 +269,11 @@ def _newsroom(reader: _Reader) -> NewsroomSettings:
         timezone=ZoneInfo(zone),
         goal=Money(round(goal_major * 10 ** CURRENCIES[goal_currency]), goal_currency),
         statement_descriptor=_descriptor(reader),
-        contact_email=reader.required("CONTACT_EMAIL"),
+        contact_email=_contact(reader),
         languages=languages,
         currencies=currencies,
         article_url=reader.optional("ARTICLE_URL", "/"),
+        reminders_per_hour=int(reader.number("REMINDERS_PER_HOUR", 600, 1)),
     )
 
 
@@ -286,5 +304,35 @@ def _mail(reader: _Reader) -> MailSettings:
     url = reader.required("SMTP_URL")
     if url and not url.startswith(("smtp://", "smtps://")):
         reader.complain("SMTP_URL must begin with smtp:// or smtps://.")
-    sender = reader.optional("MAIL_FROM", reader.optional("CONTACT_EMAIL"))
-    return MailSettings(smtp_url=url, sender=sender)
+    return MailSettings(smtp_url=url, sender=_sender(reader))
+
+
+def _contact(reader: _Reader) -> str:
+    """A bare address: it stands on pages, and in links that open a mail program."""
+    text = reader.required("CONTACT_EMAIL")
+    if text and not _is_address(text):
+        reader.complain(
+            f"CONTACT_EMAIL is “{text}”, which is no email address; write it by itself, like "
+            "support@example.org."
+        )
+    return text
+
+
+def _sender(reader: _Reader) -> str:
+    """An address, with or without a name before it."""
+    text = reader.optional("MAIL_FROM")
+    if text and not _is_address(parseaddr(text)[1]):
+        reader.complain(
+            f"MAIL_FROM is “{text}”, in which there is no email address; write it like "
+            "support@example.org or The Northern Courier <support@example.org>."
+        )
+    return text or reader.optional("CONTACT_EMAIL")
+
+
+def _is_address(text: str) -> bool:
+    """Whether mail can be sent to it. Whether its domain exists is not asked of the network."""
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True

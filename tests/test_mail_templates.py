@@ -221,8 +221,8 @@ def test_money_and_days_are_the_readers(settings: Settings) -> None:
     english, russian = (write(settings, "a renewal", language) for language in ("en", "ru"))
     assert "Amount: $5.30" in english.text
     assert "for the card fee: $0.30" in english.text
-    assert "Date: November 24, 2026" in english.text, "the newsroom's day, not UTC's"
-    assert "On December 24, 2026 we will take the same sum" in english.text
+    assert "Date: 24 November 2026" in english.text, "the newsroom's day, not UTC's"
+    assert "On 24 December 2026 we will take the same sum" in english.text
     assert "Сумма: 5,30\xa0$" in russian.text
     assert "Дата: 24 ноября 2026\u202fг." in russian.text.replace("\xa0г", "\u202fг")
 
@@ -283,13 +283,13 @@ def test_a_failed_payment_says_what_happens_next(settings: Settings) -> None:
     later = write(settings, "payment failed, retry_later").text
     assert "not enough money" in later
     assert "No money was taken." in later
-    assert "next on November 24, 2026" in later
+    assert "next on 24 November 2026" in later
     assert "We will not ask this card again" in write(settings, "payment failed, never_again").text
     assert "Only you can put it right" in write(settings, "payment failed, needs_payer").text
 
 
 def test_a_notice_names_the_day_the_sum_and_the_way_out(settings: Settings) -> None:
     email = write(settings, "an annual charge ahead")
-    assert email.subject == "On December 8, 2026: your yearly payment of $5"
-    assert "Date: December 8, 2026" in email.text
+    assert email.subject == "On 8 December 2026: your yearly payment of $5"
+    assert "Date: 8 December 2026" in email.text
     assert CANCEL in email.text

@@ -54,7 +54,15 @@ def test_nothing_set_is_told_all_at_once() -> None:
         ("SMTP_URL", "http://mail", "smtp://"),
         ("STRIPE_REQUESTS_PER_SECOND", "fast", "a number"),
         ("STRIPE_REQUESTS_PER_SECOND", "nan", "a number"),
+        ("STRIPE_READ_SECONDS", "0", "from 0.1 to 60"),
+        ("STRIPE_READ_SECONDS", "61", "from 0.1 to 60"),
+        ("STRIPE_CONNECT_SECONDS", "11", "from 0.1 to 10"),
         ("MONTHLY_GOAL", "0", "a number from 1"),
+        ("CONTACT_EMAIL", "support", "no email address"),
+        ("CONTACT_EMAIL", "Support <support@example.org>", "by itself"),
+        ("CONTACT_EMAIL", "support@example.org, desk@example.org", "no email address"),
+        ("MAIL_FROM", "The Northern Courier", "no email address"),
+        ("MAIL_FROM", "The Northern Courier <support>", "no email address"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -64,6 +72,32 @@ def test_a_wrong_setting_is_named(
     [problem] = problems(environment)
     assert name in problem
     assert says in problem
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "support@example.org",
+        "The Northern Courier <support@example.org>",
+        "support@пример.рф",
+        "support@localhost.test",
+    ],
+)
+def test_mail_comes_from_an_address_with_or_without_a_name(
+    environment: dict[str, str], sender: str
+) -> None:
+    environment["MAIL_FROM"] = sender
+    assert read_settings(environment).mail.sender == sender
+
+
+def test_mail_comes_from_the_contact_unless_told_otherwise(environment: dict[str, str]) -> None:
+    assert read_settings(environment).mail.sender == environment["CONTACT_EMAIL"]
+
+
+def test_a_wrong_contact_is_named_once(environment: dict[str, str]) -> None:
+    environment["CONTACT_EMAIL"] = "nobody"
+    [problem] = problems(environment)
+    assert problem.startswith("CONTACT_EMAIL")
 
 
 @pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
@@ -106,6 +140,18 @@ def test_the_doctor_says_what_to_do_about_each_fault(
     assert ill == {"Redis", "Stripe", "webhooks", "mail"}
     assert "/stripe/webhook" in result.output
     assert "well      database" in result.output
+
+
+def test_the_doctor_says_in_which_currency_the_goal_is(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    environment.update(CURRENCIES="jpy,usd,eur", MONTHLY_GOAL="1500000")
+    said = CliRunner().invoke(main, ["doctor"], env=environment).output
+    [line] = [line for line in said.splitlines() if line.startswith("to know   goal:")]
+    assert "MONTHLY_GOAL is read as ¥1,500,000 in JPY, the first of CURRENCIES." in line
+    assert "Gifts in USD and EUR count towards it only when" in line
+    environment.update(CURRENCIES="eur")
+    assert "well      goal" in CliRunner().invoke(main, ["doctor"], env=environment).output
 
 
 def test_the_doctor_finds_stripe_well_when_it_is(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.orm import Session
 
-from billing.reminders import send
+from billing.reminders import brake, send
 from workers.celery_app import app, runtime
 
 BATCH = 500
@@ -31,6 +31,7 @@ def erase_old() -> None:
     """Erase the addresses of reminders that went out long enough ago."""
     now = runtime().clock.now()
     _in_batches("reminders erased", lambda session: send.erase_old(session, now=now, limit=BATCH))
+    _in_batches("reminder hours forgotten", lambda session: brake.forget_old(session, now=now))
 
 
 def _in_batches(event: str, step: Callable[[Session], int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from billing.charges.domain import ChargeStatus
 from billing.charges.letters import put_letter
 from billing.charges.tables import Charge
 from billing.money import Money
-from billing.pledges.domain import Cadence, PledgeStatus
+from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.service import cancel, get_pledge
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
@@ -20,6 +20,9 @@ from billing.supporters.tables import Supporter
 
 UNDER_WAY = frozenset({ChargeStatus.SUBMITTED, ChargeStatus.PROCESSING})
 """A payment in these states cannot be called back: the bank may have it already."""
+
+SECOND_CLICK = timedelta(minutes=2)
+"""How long pressing the button once more is taken for the same wish, on a slow line too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,8 @@ def cancel_pledge(
     """End a pledge and put the confirmation into the outbox.
 
     Returns:
-        Whether this call ended it (False when it had ended before), and how it stands now.
+        Whether the reader has just ended it, by this call or by one `SECOND_CLICK` ago or less
+        (False when it had ended before that, or otherwise), and how it stands now.
 
     Raises:
         PledgeNotFoundError: when there is none.
@@ -63,7 +67,16 @@ def cancel_pledge(
     pledge = get_pledge(session, pledge_id)
     if ended:
         _put_confirmation(session, pledge, now)
-    return ended, _view(session, pledge)
+    return ended or _just_ended(pledge, now), _view(session, pledge)
+
+
+def _just_ended(pledge: Pledge, now: datetime) -> bool:
+    """Whether the reader's first click ended it a moment ago: that is what the second asks for."""
+    return (
+        pledge.end_reason is EndReason.SUPPORTER
+        and pledge.cancelled_at is not None
+        and now - pledge.cancelled_at <= SECOND_CLICK
+    )
 
 
 def _put_confirmation(session: Session, pledge: Pledge, now: datetime) -> None:

@@ -229,5 +229,5 @@ Source: https://docs.stripe.com/api/idempotent_requests, less an hour for clocks
 STALE_AFTER = timedelta(minutes=2)
 """How long an attempt may be in flight before a sweep takes its worker for dead.
 
-Longer than the client's own time limits (3 s to connect, 20 s to answer) together.
+Longer than the client's own time limits can be set (10 s to connect, 60 s to answer) together.
 """

@@ -198,6 +198,17 @@ def fee_cover_for(amount: Money, offer: Offer) -> Money:
     return Money(cover, amount.currency)
 
 
+def fee_cover_terms(offer: Offer) -> tuple[Fraction, Money]:
+    """What covering the fee adds to any amount: a share of it, and a fixed sum.
+
+    From (amount + fixed) / (1 − 2.9 %) − amount: the share is 2.9 % / (1 − 2.9 %), the sum
+    fixed / (1 − 2.9 %), to the nearest minor unit. Together they come to within one minor unit of
+    `fee_cover_for`.
+    """
+    kept = 1 - FEE_RATE
+    return FEE_RATE / kept, Money(round(offer.fee_fixed / kept), offer.currency)
+
+
 def _plain(written: str) -> str:
     """Latin digits, `.` and `,` as decimal signs of any script, spaces between groups."""
     if len(written) > _MAX_WRITTEN:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from billing.checkout.domain import Offer, fee_cover_for, fee_on
+from billing.checkout.domain import (
+    AmountError,
+    Offer,
+    fee_cover_for,
+    fee_cover_terms,
+    fee_on,
+    read_amount,
+)
 from billing.checkout.forms import SupportForm, as_written, suggestions
 from billing.money import Money
 from billing.pledges.domain import Cadence
@@ -45,6 +52,20 @@ class FeeExample:
         return self.fee.minor / self.amount.minor
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnAmount:
+    """What covering the fee adds to an amount of the reader's own."""
+
+    share: float
+    """About so much of the amount, as a share of 1."""
+    fixed: Money
+    """And this beside it."""
+    amount: Money | None
+    """The amount that stands in the free field, where it can be read."""
+    cover: Money | None
+    """What exactly it adds to that amount."""
+
+
 def panels(form: SupportForm, offer: Offer) -> list[Panel]:
     """One panel a cadence, as chosen in a completed form."""
     return [
@@ -68,6 +89,17 @@ def fee_examples(offer: Offer) -> tuple[FeeExample, FeeExample]:
         FeeExample(amount=monthly, fee=fee_on(monthly, offer)),
         FeeExample(amount=annual, fee=fee_on(annual, offer)),
     )
+
+
+def own_amount(form: SupportForm, offer: Offer) -> OwnAmount:
+    """What the fee option costs with a free amount, whether or not one is written yet."""
+    share, fixed = fee_cover_terms(offer)
+    try:
+        amount = read_amount(form.amount, offer)
+    except AmountError:
+        amount = None
+    cover = fee_cover_for(amount, offer) if amount else None
+    return OwnAmount(share=float(share), fixed=fixed, amount=amount, cover=cover)
 
 
 def _suggestion(amount: Money, offer: Offer, picked: str) -> Suggestion:

@@ -15,7 +15,7 @@ from billing.checkout.domain import OFFERS, fee_cover_for
 from billing.checkout.errors import CheckoutUnavailableError, StaleFormError
 from billing.checkout.forms import Problem, SupportForm, Wish
 from billing.checkout.fulfil import Outcome, look
-from billing.checkout.panels import fee_examples, panels
+from billing.checkout.panels import fee_examples, own_amount, panels
 from billing.checkout.start import THANKS_LINK, SupportRequest, start_checkout
 from billing.checkout.words import explain, name_of_currency, title_for
 from billing.l10n import current_language, gettext
@@ -132,6 +132,7 @@ def _form_page(
         minimum=Money(offer.minimum, offer.currency),
         panels=panels(shown, offer),
         fee_examples=fee_examples(offer),
+        own=own_amount(shown, offer),
         currencies=[(code, name_of_currency(code)) for code in currencies],
         problems=[(problem.field.value, explain(problem, offer)) for problem in problems or []],
         notice=notice,

@@ -48,13 +48,15 @@ def show() -> str:
     """What time it is for everybody here, and how to move it."""
     now = runtime().clock.now()
     zone = runtime().settings.newsroom.timezone
+    clock_file = runtime().settings.clock_file
     return render_template(
         "local/clock/page.html",
         now=now.astimezone(zone),
         zone=zone.key,
         steps=STEPS,
-        movable=runtime().settings.clock_file is not None,
-        standin=_standin_now(zone) if runtime().settings.clock_file else None,
+        movable=clock_file is not None,
+        seen=_hands(FileClock(clock_file)) if clock_file else "",
+        standin=_standin_now(zone) if clock_file else None,
     )
 
 
@@ -66,11 +68,18 @@ def move() -> Response:
     if settings.clock_file is None or step is None:
         abort(400)
     clock = FileClock(settings.clock_file)
+    if request.form.get("seen", _hands(clock)) != _hands(clock):
+        return redirect(url_for("local_clock.show"), 303)  # a second click on the same page
     now = clock.advance(later(clock.now(), step, settings.newsroom.timezone))
     flash(f"It is now {now.astimezone(settings.newsroom.timezone):%A, %-d %B %Y, %H:%M}.")
     if _standin_now(settings.newsroom.timezone) is None:
         flash("The Stripe stand-in did not answer; it follows as soon as it runs.")
     return redirect(url_for("local_clock.show"), 303)
+
+
+def _hands(clock: FileClock) -> str:
+    """Where a clock's hands stand against the system's: what a page had seen of it."""
+    return f"{clock.offset_seconds():.0f}"
 
 
 def _standin_now(zone: ZoneInfo) -> datetime | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.crypto import Vault
 from billing.db import Json
 from billing.outbox import drop
+from billing.reminders.brake import take_one
 from billing.reminders.domain import (
     UNFINISHED,
     ReminderStatus,
@@ -38,17 +39,26 @@ def ask(
     language: str,
     source: Json,
     zone: ZoneInfo,
+    limit: int,
     now: datetime,
-) -> None:
+) -> bool:
     """Note that a reader wants to be reminded at the address that they wrote.
 
     Nothing is noted when a reminder to this address is waiting, was asked for in the same month,
-    or is not wanted. Nobody can tell: the same statements and one answer in every case.
+    or is not wanted. Nobody can tell: the same statements and one answer in every case. Every
+    request is counted, so that each writes something: a commit that wrote nothing would not wait
+    for the disk, and the answer would come sooner by just that.
+
+    Returns:
+        False when `limit` requests were taken in this hour already, from whomever and for
+        whichever address; then nothing but the count is written.
 
     Raises:
         InvalidAddressError: when mail cannot be sent to it.
     """
     address = read_address(written)
+    if not take_one(session, limit=limit, now=now):
+        return False
     digest = vault.digest(lookup_form(address))
     wanted = {
         Reminder.email_digest: digest,
@@ -67,9 +77,7 @@ def ask(
         .from_select([column.key for column in wanted], row.where(~suppressed))
         .on_conflict_do_nothing()
     )
-    # A commit that wrote nothing would not wait for the disk, and the answer would come sooner by
-    # just that: so every request writes at least this empty note into the database's log.
-    session.execute(select(func.pg_logical_emit_message(True, "remind", "")))
+    return True
 
 
 def unsubscribe(session: Session, reminder_id: int, *, now: datetime) -> None:

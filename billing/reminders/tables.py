@@ -50,6 +50,21 @@ class Reminder(Base):
     source: Mapped[Json] = mapped_column(JSONB)
 
 
+class ReminderHour(Base):
+    """How many reminders were asked for in one hour, by nobody knows whom."""
+
+    __tablename__ = "reminder_hours"
+    __table_args__ = (
+        CheckConstraint("turned_away >= 0 AND turned_away <= asked", name="turned_away_were_asked"),
+    )
+
+    hour: Mapped[Moment] = mapped_column(primary_key=True)
+    """Its first moment."""
+    asked: Mapped[int]
+    turned_away: Mapped[int]
+    """Those beyond the newsroom's limit; nothing else of them is kept."""
+
+
 class Suppression(Base):
     """An address that wants no reminder, known by its digest only; it outlives the address."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from flask import Blueprint, make_response, render_template, request
@@ -13,6 +15,7 @@ from billing.db import Json
 from billing.l10n import current_language
 from billing.links import BrokenLinkError
 from billing.reminders import service
+from billing.reminders.brake import HOUR, hour_of
 from billing.reminders.domain import KEPT_AFTER_SENDING, reminder_day
 from billing.reminders.errors import ReminderNotFoundError
 from billing.supporters.address import InvalidAddressError
@@ -58,17 +61,20 @@ def ask() -> Response:
     now, zone = parts.clock.now(), parts.settings.newsroom.timezone
     try:
         with parts.database.transaction() as session:
-            service.ask(
+            taken = service.ask(
                 session,
                 parts.vault,
                 written=form.email,
                 language=current_language(),
                 source=form.source,
                 zone=zone,
+                limit=parts.settings.newsroom.reminders_per_hour,
                 now=now,
             )
     except InvalidAddressError:
         return _form_page(form, _problem(form.email))
+    if not taken:
+        return _too_many_page(form, hour_of(now) + HOUR - now)
     day, kept_days = reminder_day(now, zone), KEPT_AFTER_SENDING.days
     return _page(render_template("reminders/asked.html", day=day, kept_days=kept_days))
 
@@ -120,10 +126,18 @@ def _problem(written: str) -> FormProblem:
 
 
 def _form_page(form: Form, problem: FormProblem | None = None) -> Response:
-    page = render_template("reminders/form.html", form=form, problem=problem)
+    page = render_template("reminders/form.html", form=form, problem=problem, too_many=False)
     if problem is None:
         return _page(page)
     return _page(page, 400 if problem is FormProblem.STALE else 422)
+
+
+def _too_many_page(form: Form, wait: timedelta) -> Response:
+    """The form again: this hour takes no more reminders, from anybody."""
+    page = render_template("reminders/form.html", form=form, problem=None, too_many=True)
+    response = _page(page, 429)
+    response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
+    return response
 
 
 def _page(html: str, status: int = 200) -> Response:

@@ -29,6 +29,7 @@ from billing.money import Money
 from billing.outbox import OutboxMessage, OutboxStatus
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.tables import Pledge, PledgeMovement
+from billing.reminders.brake import turned_away
 from billing.reminders.domain import ReminderStatus
 from billing.reminders.tables import Reminder
 from billing.revenue.domain import Flow
@@ -91,6 +92,8 @@ class Waiting:
 
     reminders: int
     next_reminder_at: datetime | None
+    reminders_turned_away: int
+    """Requests beyond the newsroom's hourly limit in the last seven days."""
     failed_emails: int
     stuck_emails: int
     failed_events: int
@@ -291,6 +294,7 @@ def waiting(session: Session, now: datetime) -> Waiting:
     return Waiting(
         reminders=int(row[0]),
         next_reminder_at=row[1],
+        reminders_turned_away=turned_away(session, now=now),
         failed_emails=int(row[2]),
         stuck_emails=int(row[3]),
         failed_events=int(row[4]),

@@ -95,6 +95,26 @@ def too_much(visitor: Person, _: Traces) -> None:
     visitor.send()
 
 
+def too_many(visitor: Person, _: Traces) -> None:
+    """In an hour that has taken all its reminders."""
+    count_up = (
+        "INSERT INTO reminder_hours (hour, asked, turned_away)"
+        " SELECT generate_series(date_trunc('hour', now()), now() + interval '1 year', '1 hour'),"
+        " 1000000, 0 ON CONFLICT (hour) DO UPDATE SET asked = 1000000"
+    )
+    visitor.newsroom.sql(count_up)
+    sent("/remind", {"email": "late@example.org"})(visitor, _)
+    visitor.newsroom.sql("TRUNCATE reminder_hours")
+
+
+def broken(visitor: Person, _: Traces) -> None:
+    """With a fault of our own: a table that is not where it should be."""
+    visitor.newsroom.sql("ALTER TABLE reminder_hours RENAME TO mislaid")
+    sent("/remind", {"email": "asks@example.org"})(visitor, _)
+    visitor.newsroom.sql("ALTER TABLE mislaid RENAME TO reminder_hours")
+    visitor.newsroom.forgive("UndefinedTable")
+
+
 def unsubscribe(visitor: Person, traces: Traces) -> None:
     visitor.page.goto(f"{traces.unsubscribe}?lang={visitor.language}")
 
@@ -170,6 +190,11 @@ def mailbox(visitor: Person, _: Traces) -> None:
     visitor.page.goto(visitor.newsroom.mail)
 
 
+def empty_mailbox(visitor: Person, traces: Traces) -> None:
+    mailbox(visitor, traces)
+    visitor.send("form[action='/clear']")
+
+
 def moved_clock(visitor: Person, _: Traces) -> None:
     visitor.move_clock("hour")
 
@@ -205,6 +230,7 @@ READER = [
     State("remind-empty", sent("/remind", {"email": ""}), 422),
     State("remind-wrong", sent("/remind", {"email": "not an address"}), 422),
     State("remind-stale", stale("/remind"), 400),
+    State("remind-too-many", too_many, 429, shows=".notice"),
     State("remind-asked", sent("/remind", {"email": "asks@example.org"})),
     State("unsubscribe", unsubscribe),
     State("unsubscribed", unsubscribed),
@@ -217,6 +243,7 @@ READER = [
     State("no-such-page", at("/nowhere"), 404),
     State("wrong-way", at("/stripe/webhook"), 405),
     State("too-much", too_much, 413),
+    State("our-fault", broken, 500),
     State("checkout", checkout),
     State("checkout-once", checkout_once),
     State("checkout-declined", checkout_declined, 402),
@@ -233,6 +260,7 @@ HOUSE = [
     State("clock", at("/local/clock")),
     State("clock-moved", moved_clock),
     State("mailbox", mailbox),
+    State("mailbox-empty", empty_mailbox),
     State("stand-in", stand_in("/")),
 ]
 """Pages that speak one language: that of the payment they belong to, or that of whoever runs it."""

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 PICTURES = Path(__file__).parents[2] / "screenshots"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+_HEIGHT = "document.scrollingElement.scrollHeight"
 _TOO_WIDE = "document.scrollingElement.scrollWidth - window.innerWidth"
 
 
@@ -68,6 +69,8 @@ def look_at(visitor: Person, name: str, pictures: Path) -> None:
     page, faults = visitor.page, []
     for size in (DESK, PHONE):
         page.set_viewport_size(size)
+        if page.locator("iframe").count():  # Chromium draws a frame only as far as the window goes
+            page.set_viewport_size({**size, "height": page.evaluate(_HEIGHT)})
         page.screenshot(
             path=pictures / f"{name}-{visitor.language}-{size['width']}.jpg",
             type="jpeg",
@@ -82,6 +85,23 @@ def look_at(visitor: Person, name: str, pictures: Path) -> None:
         faults += violations_of_words(page)
     faults += visitor.watch.errors + visitor.watch.strangers
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_mail_is_whole_in_its_frame(
+    english: Person, traces: Traces, size: dict[str, int]
+) -> None:
+    """No script may measure it: see the mailbox's style sheet."""
+    page = english.page
+    page.set_viewport_size(size)
+    page.goto(traces.receipt)
+    frame = page.locator("iframe").bounding_box()
+    assert frame
+    page.goto("about:blank")
+    page.set_viewport_size({"width": int(frame["width"]) - 2, "height": 700})
+    page.set_content(english.context.request.get(f"{traces.receipt}/html").text())
+    height = page.locator("body > table").evaluate("table => table.offsetHeight")
+    assert height < frame["height"] < height + 250
 
 
 @pytest.mark.parametrize("state", states.READER + states.HOUSE, ids=str)

@@ -183,7 +183,7 @@ def test_an_erasure_forgets_mail_and_reminders_and_keeps_the_money(
     with runtime.database.transaction() as session:
         ask_reminder(
             session, runtime.vault, written="Reader@example.org", language="en", source={},
-            zone=zone, now=now,
+            zone=zone, limit=600, now=now,
         )  # fmt: skip
     erase(runtime, 1)
     assert rows(runtime, "SELECT status, recipient_encrypted, recipient_digest FROM outbox") == [

@@ -10,6 +10,7 @@ from billing.checkout.domain import (
     AmountError,
     AmountProblem,
     fee_cover_for,
+    fee_cover_terms,
     fee_on,
     read_amount,
 )
@@ -170,6 +171,17 @@ def test_a_covered_fee_is_the_smallest_that_lets_the_amount_arrive(
     assert amount <= total - fee_on(total, offer)
     less = total - Money(1, currency)
     assert less - fee_on(less, offer) < amount
+
+
+@given(st.sampled_from(sorted(OFFERS)), st.data())
+def test_the_terms_of_covering_hold_for_every_amount_to_a_minor_unit(
+    currency: str, data: st.DataObject
+) -> None:
+    offer = OFFERS[currency]
+    minor = data.draw(st.integers(offer.minimum, offer.maximum))
+    share, fixed = fee_cover_terms(offer)
+    said = minor * share + fixed.minor
+    assert abs(fee_cover_for(Money(minor, currency), offer).minor - said) <= 1
 
 
 def test_two_dollars_lose_eighteen_percent() -> None:

@@ -76,6 +76,17 @@ def test_a_free_amount_in_the_link_stands_in_the_free_field(client: FlaskClient)
     assert 'value="7,50"' in page
 
 
+def test_the_fee_option_says_what_it_adds_to_an_amount_of_ones_own(client: FlaskClient) -> None:
+    general = "To an amount of your own it adds about 3% of it and $0.31."
+    assert general in client.get("/support").text
+    assert "To your" not in client.get("/support").text
+    page = client.get("/support?amount=7.77").text
+    assert "To your $7.77 it adds $0.54." in page
+    assert general in page
+    assert "about 3% of it and ¥41." in client.get("/support?currency=jpy").text
+    assert "примерно 3\u00a0% от неё" in client.get("/support?lang=ru").text
+
+
 def test_an_amount_that_is_written_counts_whatever_is_picked(client: FlaskClient) -> None:
     page = client.post("/support", data={**FORM, "amount": "0.50", "pick_monthly": "5"})
     assert page.status_code == 422

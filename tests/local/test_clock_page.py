@@ -75,6 +75,18 @@ def test_the_button_moves_the_clock_that_everybody_shares(
     assert "It is now" in visitor.get("/local/clock").text
 
 
+def test_a_second_click_moves_it_no_further(visitor: FlaskClient, clock: FileClock) -> None:
+    page = visitor.get("/local/clock").text
+    seen = re.search(r'name="seen" value="([^"]+)"', page)
+    assert seen
+    data = {"step": "day", "csrf_token": _token(page), "seen": seen[1]}
+    visitor.post("/local/clock", data=data)
+    moved = clock.offset_seconds()
+    assert moved > 0
+    assert visitor.post("/local/clock", data=data).status_code == 303
+    assert clock.offset_seconds() == moved
+
+
 def test_without_a_token_from_the_page_nothing_moves(
     visitor: FlaskClient, clock: FileClock
 ) -> None:

@@ -40,15 +40,16 @@ class Newsroom:
     def now(self) -> datetime:
         return self.parts.clock.now()
 
-    def ask(self, address: str = ADDRESS, language: str = "en") -> None:
+    def ask(self, address: str = ADDRESS, language: str = "en", limit: int = 1000) -> bool:
         with self.parts.database.transaction() as session:
-            service.ask(
+            return service.ask(
                 session,
                 self.parts.vault,
                 written=address,
                 language=language,
                 source={"article": "mine"},
                 zone=self.parts.settings.newsroom.timezone,
+                limit=limit,
                 now=self.now,
             )
 

@@ -299,6 +299,7 @@ def test_what_waits_and_what_needs_a_person(runtime: Runtime) -> None:
                 language="en",
                 source={},
                 zone=RIGA,
+                limit=600,
                 now=NOW - timedelta(days=ago),
             )
         for key, status, turn in (

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import requests
 
+from billing.local.running import environment
 from tests.support.ports import free_port
 
 PATIENCE_SECONDS = 90
@@ -87,6 +89,18 @@ class Newsroom:
             timeout=120,
             check=False,
         )
+
+    def sql(self, statement: str) -> None:
+        """Change something in the running newsroom's own database, behind its back."""
+        url = environment(self.environ)["DATABASE_URL"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def forgive(self, fault: str) -> None:
+        """Wait for a fault that was meant to stand in the log, and forget the log up to it."""
+        wait_for(lambda: fault in self.said(), f"{fault} in the log")
+        time.sleep(0.5)  # the rest of its lines
+        self._said.clear()
 
     def _listen(self) -> None:
         assert self._process is not None

@@ -6,6 +6,7 @@ anything loaded from elsewhere. Its links open in a new tab.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from billing.local.mail.store import Mail, MailStore
 
+_WEB_ADDRESS = re.compile(r"https?://\S+")
 _ROOT = Path(__file__).parents[3]
 _STORE = web.AppKey("store", MailStore)
 _TEMPLATES = web.AppKey("templates", Environment)
@@ -37,6 +39,7 @@ def mail_pages(store: MailStore, zone: ZoneInfo) -> web.Application:
         loader=FileSystemLoader(_ROOT / "templates"), autoescape=True, undefined=StrictUndefined
     )
     templates.filters["moment"] = lambda moment: _moment(moment, zone)
+    templates.filters["measure"] = _measure
     app[_STORE] = store
     app[_TEMPLATES] = templates
     app.router.add_get("/", _list)
@@ -52,6 +55,11 @@ def mail_pages(store: MailStore, zone: ZoneInfo) -> web.Application:
 
 def _moment(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%-d %B %Y, %H:%M}"
+
+
+def _measure(text: str) -> str:
+    """The words of a mail with a button's height for each address, as its HTML part has them."""
+    return _WEB_ADDRESS.sub("\N{NO-BREAK SPACE}\n\N{NO-BREAK SPACE}", text)
 
 
 @web.middleware

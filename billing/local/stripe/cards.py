@@ -41,6 +41,14 @@ class TestCard:
         """The last four digits."""
         return self.number[-4:]
 
+    @property
+    def written(self) -> str:
+        """The number in the groups that stand on the card."""
+        amex = len(self.number) == 15
+        ends = (4, 10, 15) if amex else range(4, len(self.number) + 4, 4)
+        starts = (0, *ends)
+        return " ".join(self.number[a:b] for a, b in zip(starts, ends, strict=False))
+
 
 def _good(number: str, name: str, brand: str, funding: str = "credit") -> TestCard:
     label = name.replace("_", " ").capitalize()
