@@ -20,7 +20,7 @@ import pytest
 pytestmark = pytest.mark.alone
 
 _COMMAND = [sys.executable, "-m", "billing.cli", "run"]
-_PARTS = {"postgres", "valkey", "stripe", "mail", "web", "worker", "beat"}
+_PARTS = {"postgres", "valkey", "stripe", "mail", "web", "worker", "charges", "beat"}
 
 
 class Run:
