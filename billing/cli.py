@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,15 +13,23 @@ import click
 from cryptography.fernet import Fernet
 
 from billing.audit.report import audit as run_audit
+from billing.charges.attention import attention as find_needed, remarks
+from billing.charges.progress import progress
 from billing.doctor import diagnose
 from billing.gateway import GatewayError
 from billing.local.run import run_local
 from billing.local.running import environment
 from billing.migrate import migrate as run_migrations
+from billing.reminders import brake
+from billing.retry import retry_events, retry_mail
+from billing.revenue.renewals import lines
 from billing.runtime import Runtime, build_runtime
 from billing.settings import SettingsError, read_settings
 from billing.staff.errors import StaffNameError
+from billing.staff.formats import Formats
 from billing.staff.service import invite as make_invitation
+
+_WATCH_SECONDS = 2.0
 
 
 @contextmanager
@@ -80,6 +89,55 @@ def audit(*, without_stripe: bool) -> None:
     for finding in findings:
         click.echo(finding.line())
     sys.exit(1 if any(finding.offenders for finding in findings) else 0)
+
+
+@main.command()
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
+def renewals(*, watch: bool) -> None:
+    """Say how far today's renewals have come."""
+    with _runtime() as runtime:
+        while True:
+            told = "\n".join(_renewals(runtime))
+            if watch:
+                click.clear()
+            click.echo(told)
+            if not watch:
+                return
+            time.sleep(_WATCH_SECONDS)
+
+
+def _renewals(runtime: Runtime) -> list[str]:
+    now, zone = runtime.clock.now(), runtime.settings.newsroom.timezone
+    limit = runtime.settings.stripe.requests_per_second
+    with runtime.database.transaction() as session:
+        run_so_far = progress(session, zone=zone, limit=limit, now=now)
+    return lines(run_so_far, Formats(zone), now)
+
+
+@main.command()
+def attention() -> None:
+    """Name everything that waits for a person. Exits with 1 when there is something."""
+    with _runtime() as runtime, runtime.database.transaction() as session:
+        now = runtime.clock.now()
+        needed = [*find_needed(session, now=now), *brake.attention(session, now=now)]
+        known = remarks(session, now=now)
+    for line in needed or ["Nothing needs a person."]:
+        click.echo(line)
+    for line in known:
+        click.echo(f"By the way: {line}")
+    sys.exit(1 if needed else 0)
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["mail", "events"]))
+@click.option("--limit", default=100_000, show_default=True, type=click.IntRange(min=1))
+def retry(what: str, limit: int) -> None:
+    """Try again what was given up: failed mail, or failed webhook events."""
+    again = retry_mail if what == "mail" else retry_events
+    with _runtime() as runtime, runtime.database.transaction() as session:
+        count = again(session, now=runtime.clock.now(), limit=limit)
+    one, many = ("email", "emails") if what == "mail" else ("event", "events")
+    click.echo(f"{count:,} {one if count == 1 else many} will be tried again.")
 
 
 @main.group()

@@ -10,11 +10,20 @@ What if the process dies …
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, String, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    String,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -173,10 +182,11 @@ def claim(session: Session, *, now: datetime, limit: int) -> list[int]:
         .order_by(OutboxMessage.next_try_at, OutboxMessage.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("turn")  # computed once: a subquery may be run again for every row, past its limit
     )
     claimed = (
         update(OutboxMessage)
-        .where(OutboxMessage.id.in_(turn))
+        .where(OutboxMessage.id.in_(select(turn.c.id)))
         .values(status=OutboxStatus.WAITING, next_try_at=now + QUEUED_FOR)
         .returning(OutboxMessage.id)
         .execution_options(synchronize_session=False)
@@ -265,6 +275,35 @@ def drop(session: Session, unique_key: str) -> bool:
     return session.execute(dropped).scalar_one_or_none() is not None
 
 
+def retry_failed(
+    session: Session, *, now: datetime, limit: int, apart_from: Collection[str] = ()
+) -> int:
+    """Try failed messages again from the beginning, the oldest first, each under its own key.
+
+    `apart_from` are templates whose messages have an owner that must be asked first.
+
+    Returns:
+        How many wait again.
+    """
+    failed = (
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.status == OutboxStatus.FAILED,
+            OutboxMessage.template.not_in(apart_from),
+        )
+        .order_by(OutboxMessage.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("failed")
+    )
+    return _wait_again(session, OutboxMessage.id.in_(select(failed.c.id)), now)
+
+
+def retry(session: Session, unique_key: str, *, now: datetime) -> bool:
+    """Try one failed message again from the beginning; whether there was one."""
+    return _wait_again(session, OutboxMessage.unique_key == unique_key, now) > 0
+
+
 def forget(session: Session, recipient_digest: bytes) -> None:
     """Take back everything for one recipient that has not gone out, and forget whose it was."""
     session.execute(
@@ -283,6 +322,17 @@ def pause_after(tries: int) -> timedelta:
     """How long to wait after the try of this number: 1, 2, 4 … minutes, at most 6 hours."""
     doubled: timedelta = FIRST_PAUSE * 2 ** min(tries - 1, 16)
     return min(LONGEST_PAUSE, doubled)
+
+
+def _wait_again(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+    again = (
+        update(OutboxMessage)
+        .where(which, OutboxMessage.status == OutboxStatus.FAILED)
+        .values(status=OutboxStatus.WAITING, tries=0, next_try_at=now, last_error=None)
+        .returning(OutboxMessage.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(session.scalars(again).all())
 
 
 def _end_try(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
+from typing import Any, cast
 
+import redis
 from celery import Celery
 
 from billing.logs import configure_logs
 from billing.ratelimit import TokenBucket
 from billing.runtime import Runtime, build_runtime
 from billing.settings import SettingsError, read_settings
-from workers.schedule import QUEUES, ROUTES, schedule
+from workers.schedule import QUEUES, ROUTES, ahead, schedule
 
 configure_logs()
 try:
@@ -62,3 +64,17 @@ def runtime() -> Runtime:
 def limiter() -> TokenBucket:
     """The pace of calls to Stripe that all workers share."""
     return TokenBucket(settings.redis_url, settings.stripe.requests_per_second)
+
+
+def room(queue: str) -> int:
+    """How many more tasks may wait in a queue; what finds no room is found by the next tick.
+
+    Those that a worker has in hand don't count. Celery keeps a queue as a list under its name.
+    """
+    waiting = cast(int, _broker().llen(queue))
+    return max(0, ahead(settings.stripe.requests_per_second) - waiting)
+
+
+@cache
+def _broker() -> Any:
+    return redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=5)

@@ -11,7 +11,7 @@ from billing.charges.payouts import find_open, note_payout
 from billing.charges.resolve import claim_unsettled, resolve as resolve_one
 from billing.charges.submit import submit
 from billing.checkout.fulfil import close_overdue, find_overdue
-from workers.celery_app import app, limiter, runtime
+from workers.celery_app import app, limiter, room, runtime
 
 BATCH = 500
 log = structlog.get_logger()
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 @app.task
 def renew() -> None:
-    """Create the charges that are due, and send a task for each that has none."""
+    """Create the charges that are due, and send a task for the next of them."""
     parts = runtime()
     now, zone = parts.clock.now(), parts.settings.newsroom.timezone
     while True:
@@ -27,15 +27,24 @@ def renew() -> None:
             batch = create_due_charges(session, zone=zone, now=now, limit=BATCH)
         if batch.pledges < BATCH:
             break
-    while True:
-        with parts.database.transaction() as session:
-            due = claim_due_charges(session, now=now, limit=BATCH)
-        for charge_id in due:
-            submit_charge.delay(charge_id)
-        if due:
-            log.info("charges queued", count=len(due))
-        if len(due) < BATCH:
-            return
+    _send_due()
+
+
+@app.task
+def queue() -> None:
+    """Send a task for the next charges, as far as there is room for them."""
+    _send_due()
+
+
+def _send_due() -> None:
+    parts = runtime()
+    limit = room("charges")
+    with parts.database.transaction() as session:
+        due = claim_due_charges(session, now=parts.clock.now(), limit=limit)
+    for charge_id in due:
+        submit_charge.delay(charge_id)
+    if due:
+        log.info("charges queued", count=len(due))
 
 
 @app.task

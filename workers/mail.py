@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from billing.mail import deliver
 from billing.outbox import claim
-from workers.celery_app import app, runtime
-
-BATCH = 500
+from workers.celery_app import app, room, runtime
 
 
 @app.task
 def send() -> None:
-    """Send a task for each message whose turn it is."""
+    """Send a task for each message whose turn it is, as far as there is room."""
     parts = runtime()
-    while True:
-        with parts.database.transaction() as session:
-            waiting = claim(session, now=parts.clock.now(), limit=BATCH)
-        for message_id in waiting:
-            send_message.delay(message_id)
-        if len(waiting) < BATCH:
-            return
+    limit = room("mail")
+    with parts.database.transaction() as session:
+        waiting = claim(session, now=parts.clock.now(), limit=limit)
+    for message_id in waiting:
+        send_message.delay(message_id)
 
 
 @app.task

@@ -20,10 +20,24 @@ ROUTES = {
 """Tasks not named here wait in `sweeps`."""
 
 QUICK_SECONDS = 2.0
-"""How often what a reader waits for is looked for: mail and webhook events."""
+"""How often what should not wait is looked for: mail, webhook events, the next due charges."""
 
 SLOW_SECONDS = 900.0
 """How often Stripe's lists are compared with ours."""
+
+AHEAD_SECONDS = 30.0
+"""How much work is queued ahead of those who do it: many ticks' worth, and little to lose."""
+
+_AHEAD_LEAST, _AHEAD_MOST = 500, 5000
+
+
+def ahead(calls_per_second: float) -> int:
+    """How many tasks may wait in one queue, given the pace at which Stripe may be called.
+
+    What is beyond that waits in the database, where it is due until the next tick. So a night of
+    30,000 charges fills no Redis, and nothing is queued twice because its turn has not come yet.
+    """
+    return int(min(_AHEAD_MOST, max(_AHEAD_LEAST, calls_per_second * AHEAD_SECONDS)))
 
 
 class Entry(TypedDict):
@@ -40,6 +54,7 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
     slow = min(SLOW_SECONDS, tick_seconds * 15)
     return {
         "create the charges now due": _every(tick_seconds, "workers.charges.renew"),
+        "keep charges queued": _every(quick, "workers.charges.queue"),
         "resolve attempts without an outcome": _every(tick_seconds, "workers.charges.resolve"),
         "let pledges lapse": _every(tick_seconds, "workers.charges.lapse"),
         "announce annual charges": _every(tick_seconds, "workers.cards.announce"),

@@ -16,6 +16,9 @@ from billing.gateway import API_VERSION
 RECENT = timedelta(days=30)
 """How long something that is over stays on the list."""
 
+STUCK_AFTER = timedelta(minutes=15)
+"""How long after its turn an email is still waiting when something must be wrong."""
+
 LATE = timedelta(days=1)
 """How long a payout may wait for its reconciliation before it is a matter for people."""
 
@@ -31,7 +34,7 @@ _FRAUD_WARNINGS = """
 _DISPUTES = """
         SELECT CASE WHEN status LIKE 'warning%' THEN 'Inquiry ' ELSE 'Dispute ' END || d.id
                || ' (' || d.reason || ') about charge ' || d.charge_id || ' is ' || d.status
-               || coalesce('; answer on Stripe by ' || to_char(d.respond_by, 'YYYY-MM-DD'), '')
+               || coalesce('; answer on Stripe by ' || to_char(d.respond_by, 'FMDD Mon YYYY'), '')
                || CASE WHEN status LIKE 'warning%'
                        THEN '. No money was taken yet; giving it back usually ends it.'
                        ELSE '. Its pledge has ended.' END
@@ -115,8 +118,15 @@ _ERASED_UNDER_WAY = """
 
 _EVENTS = """
         SELECT 'Event ' || id || ' (' || type || ') could not be handled ('
-               || coalesce(last_error, 'no reason given') || ').'
+               || coalesce(last_error, 'no reason given')
+               || '). Once its cause is gone: tuppence retry events.'
         FROM webhook_events WHERE status = 'failed'
+        UNION ALL
+        SELECT 'Events came about things that Stripe does not know (' || count(*)
+               || ', the last event ' || max(id) || ' about ' || max(object_id)
+               || '); nothing was done. Another account''s endpoint may point here.'
+        FROM webhook_events WHERE last_error = 'resource_missing' AND received_at > :recent
+        HAVING count(*) > 0
         UNION ALL
         SELECT 'Events came in the mode that our key is not for (' || count(*)
                || ', the last event ' || max(id) || '): a test endpoint points here, or a live one.'
@@ -132,11 +142,43 @@ _EVENTS = """
         HAVING count(*) > 0
     """
 
+_MAIL = """
+        SELECT count(*) || CASE count(*) WHEN 1 THEN ' email has' ELSE ' emails have' END
+               || ' failed for good (' || replace(template, '_', ' ') || ', '
+               || coalesce(last_error, 'no reason given') || ', the last is message ' || max(id)
+               || '). Once the cause is gone: tuppence retry mail.'
+        FROM outbox WHERE status = 'failed' GROUP BY template, last_error
+        UNION ALL
+        SELECT count(*) || CASE count(*) WHEN 1 THEN ' email has' ELSE ' emails have' END
+               || ' been waiting for more than 15 minutes. Is the worker running?'
+        FROM outbox WHERE status IN ('waiting', 'sending') AND next_try_at < :stuck
+        HAVING count(*) > 0
+    """
+
+_UNANNOUNCED = """
+        SELECT 'Pledge ' || p.id || ' is not charged: the notice before its annual charge could '
+               || 'not be delivered (' || coalesce(o.last_error, 'no reason given')
+               || '). It is written anew after 30 days.'
+        FROM pledges p JOIN outbox o ON o.id = p.renewal_notice_id
+        WHERE p.status = 'active' AND p.cadence = 'annual' AND o.status IN ('failed', 'dropped')
+        ORDER BY p.next_charge_at, p.id
+    """
+
+_STRANGERS = """
+        SELECT 'Events came about things at Stripe that Tuppence has no part in (' || count(*)
+               || ', the last event ' || max(id) || '); they were left alone. That is as it should '
+               || 'be if something else uses the same Stripe account.'
+        FROM webhook_events WHERE last_error = 'not_ours' AND received_at > :recent
+        HAVING count(*) > 0
+    """
+
 _LOOKS = (
     _FRAUD_WARNINGS,
     _DISPUTES,
     _REFUNDS,
     _PAYOUTS,
+    _MAIL,
+    _UNANNOUNCED,
     _EVENTS,
     _REFUSED_BY_STRIPE,
     _LOST_CARDS,
@@ -148,5 +190,15 @@ _LOOKS = (
 
 def attention(session: Session, *, now: datetime) -> list[str]:
     """Everything that waits for a person, the most urgent first."""
-    moments = {"recent": now - RECENT, "late": now - LATE, "version": API_VERSION}
+    moments = {
+        "recent": now - RECENT,
+        "late": now - LATE,
+        "stuck": now - STUCK_AFTER,
+        "version": API_VERSION,
+    }
     return [line for look in _LOOKS for line in session.scalars(text(look), moments).all()]
+
+
+def remarks(session: Session, *, now: datetime) -> list[str]:
+    """What came to its end without anybody having to do something, and is good to know."""
+    return list(session.scalars(text(_STRANGERS), {"recent": now - RECENT}).all())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -231,3 +232,64 @@ STALE_AFTER = timedelta(minutes=2)
 
 Longer than the client's own time limits can be set (10 s to connect, 60 s to answer) together.
 """
+
+MEASURED_OVER = timedelta(minutes=5)
+"""How far back the pace of a run is measured."""
+
+MEASURED_AT_LEAST = timedelta(seconds=10)
+"""What is shorter says nothing about a pace."""
+
+STANDS_STILL_AFTER = timedelta(minutes=10)
+"""How long a charge may wait while none is answered before something must be wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How far a day's renewals have come: charges, each counted once. See `progress.py`."""
+
+    waiting: int = 0
+    """Due by now and not asked for yet."""
+    under_way: int = 0
+    """Asked for, and Stripe has not answered yet."""
+    unknown: int = 0
+    """Asked for without an answer: sweeps find out what became of them."""
+    with_bank: int = 0
+    """A debit that settles or fails days later."""
+    done: int = 0
+    declined: int = 0
+    later_today: int = 0
+    """Not due yet: first charges and retries whose moment comes before the day ends."""
+    waiting_since: datetime | None = None
+    """The moment at which the first of those that wait fell due."""
+    answered: int = 0
+    """How many were answered within `measured`."""
+    measured: timedelta = timedelta(0)
+    limit: float
+    """How many a second may be asked for, by the setting."""
+
+    @property
+    def due(self) -> int:
+        """All that fell due so far."""
+        asked = self.under_way + self.unknown + self.with_bank + self.done + self.declined
+        return self.waiting + asked
+
+    @property
+    def rate(self) -> float | None:
+        """Answers a second, as measured; None while there is too little to tell."""
+        if not self.answered or self.measured < MEASURED_AT_LEAST:
+            return None
+        return self.answered / self.measured.total_seconds()
+
+    @property
+    def time_left(self) -> timedelta | None:
+        """Until the last that is due now is answered: at the measured rate, or else at the limit.
+
+        Those that are unknown or with the bank come in at their own time and are not counted.
+        """
+        left = self.waiting + self.under_way
+        return timedelta(seconds=left / (self.rate or self.limit)) if left else None
+
+    def stands_still(self, now: datetime) -> bool:
+        """Whether charges wait and nobody seems to take them up."""
+        since = self.waiting_since
+        return since is not None and not self.answered and now - since > STANDS_STILL_AFTER

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -41,12 +41,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     """
     pledges = session.scalars(
         select(Pledge)
-        .where(
-            Pledge.status == PledgeStatus.ACTIVE,
-            Pledge.next_charge_at <= now,
-            Pledge.held_since.is_(None),
-            is_announced(now),
-        )
+        .where(may_be_charged(now), Pledge.next_charge_at <= now)
         .order_by(Pledge.next_charge_at, Pledge.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -73,6 +68,13 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     return Batch(len(pledges))
 
 
+def may_be_charged(now: datetime) -> ColumnElement[bool]:
+    """SQL: whether a pledge gets a charge at `now`, once its moment has come."""
+    return and_(
+        Pledge.status == PledgeStatus.ACTIVE, Pledge.held_since.is_(None), is_announced(now)
+    )
+
+
 def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[int]:
     """Ids of up to `limit` charges to be asked for by now, first or again, marked as queued.
 
@@ -88,8 +90,14 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
         .order_by(Charge.next_attempt_at, Charge.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")  # computed once, so that the limit holds
     )
-    claimed = update(Charge).where(Charge.id.in_(due)).values(queued_at=now).returning(Charge.id)
+    claimed = (
+        update(Charge)
+        .where(Charge.id.in_(select(due.c.id)))
+        .values(queued_at=now)
+        .returning(Charge.id)
+    )
     return sorted(session.scalars(claimed).all())
 
 

@@ -63,6 +63,7 @@ CLAIMED_FOR = timedelta(minutes=5)
 OTHER_MODE = "other_mode"
 OTHER_VERSION = "other_api_version"
 NO_SUCH_OBJECT = "resource_missing"
+NOT_OURS = "not_ours"
 """Why an event was not acted upon, kept beside it."""
 
 Handler = Callable[[Runtime, str], bool]
@@ -111,14 +112,39 @@ def claim_events(session: Session, *, now: datetime, limit: int) -> list[int]:
         .order_by(WebhookEvent.next_try_at, WebhookEvent.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("waiting")  # computed once, so that the limit holds
     )
     claimed = (
         update(WebhookEvent)
-        .where(WebhookEvent.id.in_(waiting))
+        .where(WebhookEvent.id.in_(select(waiting.c.id)))
         .values(next_try_at=now + CLAIMED_FOR)
         .returning(WebhookEvent.id)
     )
     return sorted(session.scalars(claimed).all())
+
+
+def retry_failed(session: Session, *, now: datetime, limit: int) -> int:
+    """Act on failed events once more, the oldest first, with as many tries as new ones have.
+
+    Returns:
+        How many are waiting again.
+    """
+    failed = (
+        select(WebhookEvent.id)
+        .where(WebhookEvent.status == EventStatus.FAILED)
+        .order_by(WebhookEvent.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("failed")
+    )
+    again = (
+        update(WebhookEvent)
+        .where(WebhookEvent.id.in_(select(failed.c.id)))
+        .values(status=EventStatus.STORED, next_try_at=now, tries=0)
+        .returning(WebhookEvent.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(session.scalars(again).all())
 
 
 def process(runtime: Runtime, handlers: Mapping[str, Handler], event_id: int) -> None:
@@ -136,6 +162,7 @@ def process(runtime: Runtime, handlers: Mapping[str, Handler], event_id: int) ->
     reason = None
     try:
         ours = handler is not None and object_id is not None and handler(runtime, object_id)
+        reason = None if ours or handler is None else NOT_OURS
     except RefusedError as error:
         if error.code != NO_SUCH_OBJECT:
             with runtime.database.transaction() as session:

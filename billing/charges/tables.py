@@ -85,6 +85,7 @@ class Attempt(Base):
             unique=True,
             postgresql_where="status IN ('in_flight', 'unknown', 'processing')",
         ),
+        Index("ix_attempts_started_at", "started_at"),
         Index(
             "ix_attempts_unsettled",
             "started_at",

@@ -14,6 +14,7 @@ _COLOURS = {
     "tuppence": "\x1b[1m",
     "web": "\x1b[32m",
     "worker": "\x1b[36m",
+    "charges": "\x1b[36m",
     "beat": "\x1b[34m",
     "stripe": "\x1b[35m",
     "mail": "\x1b[33m",

@@ -73,10 +73,28 @@ def web_part(*, port: int) -> Part:
     )
 
 
+def charges_part() -> Part:
+    """The Celery worker that takes money, and does nothing else."""
+    return _worker("charges", "charges")
+
+
 def worker_part() -> Part:
-    """One Celery worker for every queue."""
+    """The Celery worker for everything but charges: no renewal night holds it up."""
+    return _worker("worker", "events,mail,sweeps")
+
+
+def beat_part() -> Part:
+    """The clockwork that looks for due work."""
+    return _celery("beat", "beat", "--pidfile=", "--loglevel=warning")
+
+
+def _worker(name: str, queues: str) -> Part:
+    """Two workers on one machine need two names in front of the host's."""
     return _celery(
+        name,
         "worker",
+        f"--queues={queues}",
+        f"--hostname={name}@%h",
         "--pool=threads",
         "--concurrency=16",
         "--without-gossip",
@@ -86,12 +104,7 @@ def worker_part() -> Part:
     )
 
 
-def beat_part() -> Part:
-    """The clockwork that looks for due work."""
-    return _celery("beat", "--pidfile=", "--loglevel=warning")
-
-
-def _celery(name: str, *arguments: str) -> Part:
+def _celery(name: str, role: str, *arguments: str) -> Part:
     options = ["-W", "ignore:You're running the worker with superuser"]  # no harm on one machine
     command = [
         sys.executable,
@@ -100,7 +113,7 @@ def _celery(name: str, *arguments: str) -> Part:
         "celery",
         "--quiet",
         "--app=workers.celery_app",
-        name,
+        role,
     ]
     return Part(name=name, command=tied_to_parent([*command, *arguments]))
 

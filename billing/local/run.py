@@ -155,10 +155,11 @@ class _Local:
             group.create_task(self._start_stripe())
             group.create_task(self._start_mail())
         staff_link = await asyncio.to_thread(prepare, self.settings)
-        worker = await self._start(parts.worker_part())
+        workers = [await self._start(part) for part in (parts.worker_part(), parts.charges_part())]
         await self._start(parts.beat_part())
         await self._answering(web.result(), self.ports.web)
-        await self.processes.ready(worker, lambda: asyncio.to_thread(self.valkey.has_consumer))
+        for worker in workers:
+            await self.processes.ready(worker, self._consumed_by(len(workers)))
         self._greet(staff_link)
         return await self.processes.watch()
 
@@ -191,6 +192,14 @@ class _Local:
 
     async def _answering(self, running: Running, port: int) -> None:
         await self.processes.ready(running, _listening(port))
+
+    def _consumed_by(self, workers: int) -> Callable[[], Awaitable[bool]]:
+        """A probe: whether that many workers wait for work by now."""
+
+        async def probe() -> bool:
+            return await asyncio.to_thread(self.valkey.consumers) >= workers
+
+        return probe
 
     def _greet(self, staff_link: str) -> None:
         web = f"http://{HOST}:{self.ports.web}"

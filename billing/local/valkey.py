@@ -43,10 +43,10 @@ class ValkeyServer:
         """The address for Celery and redis-py."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def has_consumer(self) -> bool:
-        """Whether a worker waits for work by now: Celery's way to wait is BRPOP."""
+    def consumers(self) -> int:
+        """How many workers wait for work by now: Celery's way to wait is BRPOP."""
         with redis.Redis.from_url(self.url()) as connection:
-            return any(client["cmd"] == "brpop" for client in connection.client_list())
+            return sum(client["cmd"] == "brpop" for client in connection.client_list())
 
 
 def _binary() -> Path:

@@ -56,6 +56,22 @@ def turned_away(session: Session, *, now: datetime) -> int:
     return int(found or 0)
 
 
+def attention(session: Session, *, now: datetime) -> list[str]:
+    """A sentence for staff when requests were turned away lately; none when not."""
+    requests = turned_away(session, now=now)
+    if not requests:
+        return []
+    one = requests == 1
+    return [
+        (
+            f"{requests:,} {'request' if one else 'requests'} for a reminder "
+            f"{'was' if one else 'were'} turned away in the last seven days: more came in an hour "
+            "than REMINDERS_PER_HOUR allows. If an article was read very widely, raise it; if not, "
+            "somebody may be entering other people's addresses."
+        )
+    ]
+
+
 def forget_old(session: Session, *, now: datetime) -> int:
     """Delete the counts of hours more than `COUNTED_FOR` ago.
 

@@ -38,9 +38,9 @@ REMINDER_TRANSITIONS: dict[ReminderStatus, frozenset[ReminderStatus]] = {
     ReminderStatus.SENT: frozenset(),
     ReminderStatus.SKIPPED: frozenset(),
     ReminderStatus.UNSUBSCRIBED: frozenset(),
-    ReminderStatus.UNDELIVERED: frozenset(),
+    ReminderStatus.UNDELIVERED: frozenset({ReminderStatus.QUEUED}),
 }
-"""From which state a reminder may go to which."""
+"""From which state a reminder may go to which. What was not delivered may be tried again."""
 
 UNFINISHED = frozenset({ReminderStatus.WAITING, ReminderStatus.QUEUED})
 """The states in which an email may still go out."""

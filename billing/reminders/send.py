@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, String, cast, exists, literal, select
+from sqlalchemy import ColumnElement, String, cast, exists, literal, or_, select
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.tables import Charge
 from billing.db import Json
-from billing.outbox import OutboxMessage, OutboxStatus, drop, put
+from billing.outbox import OutboxMessage, OutboxStatus, drop, put, retry
 from billing.reminders.domain import KEPT_AFTER_SENDING, ReminderStatus
 from billing.reminders.service import UNSUBSCRIBE_LINK, erase, finish, outbox_key
 from billing.reminders.tables import Reminder, Suppression
@@ -116,6 +116,35 @@ def erase_old(session: Session, *, now: datetime, limit: int) -> int:
             drop(session, outbox_key(reminder.id))
         erase(reminder, now)
     return len(reminders)
+
+
+def revive(session: Session, *, now: datetime, limit: int) -> int:
+    """Try the emails again that no mail server took, after another last look.
+
+    Returns:
+        How many go out after all; who has given meanwhile gets none and is forgotten.
+    """
+    undelivered = (
+        select(Reminder, or_(_has_given(), _is_suppressed()).label("unwanted"))
+        .join(OutboxMessage, _its_email())
+        .where(
+            Reminder.status == ReminderStatus.UNDELIVERED,
+            Reminder.erased_at.is_(None),
+            OutboxMessage.status == OutboxStatus.FAILED,
+        )
+        .order_by(Reminder.id)
+        .limit(limit)
+        .with_for_update(of=Reminder, skip_locked=True)
+    )
+    revived = 0
+    for reminder, unwanted in session.execute(undelivered).all():
+        if unwanted:
+            drop(session, outbox_key(reminder.id))
+            erase(reminder, now)
+        elif retry(session, outbox_key(reminder.id), now=now):
+            reminder.status, reminder.finished_at = ReminderStatus.QUEUED, None
+            revived += 1
+    return revived
 
 
 def _queue(session: Session, runtime: Runtime, reminder: Reminder, now: datetime) -> None:

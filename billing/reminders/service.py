@@ -114,6 +114,8 @@ def forget(session: Session, digest: bytes, *, now: datetime) -> None:
     for reminder in session.scalars(theirs):
         if reminder.status in UNFINISHED:
             _stop(session, reminder, now)
+        elif reminder.status is ReminderStatus.UNDELIVERED:
+            drop(session, outbox_key(reminder.id))
         erase(reminder, now)
 
 

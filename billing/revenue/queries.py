@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -22,14 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from billing.charges.domain import ChargeKind, ChargeStatus
-from billing.charges.tables import Charge, EventStatus, WebhookEvent
+from billing.charges.tables import Charge
 from billing.ledger.domain import Account
 from billing.ledger.tables import LedgerEntry
 from billing.money import Money
-from billing.outbox import OutboxMessage, OutboxStatus
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.tables import Pledge, PledgeMovement
-from billing.reminders.brake import turned_away
 from billing.reminders.domain import ReminderStatus
 from billing.reminders.tables import Reminder
 from billing.revenue.domain import Flow
@@ -45,8 +43,6 @@ _REPORTED = (
     Account.OTHER,
 )
 _UNPAID = (ChargeStatus.DUE, ChargeStatus.SUBMITTED, ChargeStatus.PROCESSING)
-STUCK_AFTER = timedelta(minutes=15)
-"""How long after its turn a message is still waiting when something must be wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +84,10 @@ class PastDuePledge:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """What is under way, and what only a person can set right."""
+    """What is going to happen by itself."""
 
     reminders: int
     next_reminder_at: datetime | None
-    reminders_turned_away: int
-    """Requests beyond the newsroom's hourly limit in the last seven days."""
-    failed_emails: int
-    stuck_emails: int
-    failed_events: int
 
 
 def flows(session: Session, months: list[Month]) -> list[Flow]:
@@ -274,28 +265,10 @@ def past_due(session: Session, limit: int) -> list[PastDuePledge]:
     ]
 
 
-def waiting(session: Session, now: datetime) -> Waiting:
-    """Reminders not sent yet, and messages and events that need a person."""
-    unsent = OutboxMessage.status.in_((OutboxStatus.WAITING, OutboxStatus.SENDING))
-    reminders = Reminder.status == ReminderStatus.WAITING
-    failed_email = OutboxMessage.status == OutboxStatus.FAILED
-    late = and_(unsent, OutboxMessage.next_try_at < now - STUCK_AFTER)
-    row = session.execute(
-        select(
-            select(func.count()).where(reminders).scalar_subquery(),
-            select(func.min(Reminder.due_at)).where(reminders).scalar_subquery(),
-            select(func.count(OutboxMessage.id)).where(failed_email).scalar_subquery(),
-            select(func.count(OutboxMessage.id)).where(late).scalar_subquery(),
-            select(func.count(WebhookEvent.id))
-            .where(WebhookEvent.status == EventStatus.FAILED)
-            .scalar_subquery(),
-        )
-    ).one()
-    return Waiting(
-        reminders=int(row[0]),
-        next_reminder_at=row[1],
-        reminders_turned_away=turned_away(session, now=now),
-        failed_emails=int(row[2]),
-        stuck_emails=int(row[3]),
-        failed_events=int(row[4]),
+def waiting(session: Session) -> Waiting:
+    """Reminders not sent yet, and when the next of them is."""
+    query = select(func.count(), func.min(Reminder.due_at)).where(
+        Reminder.status == ReminderStatus.WAITING
     )
+    count, first = session.execute(query).one()
+    return Waiting(reminders=int(count), next_reminder_at=first)

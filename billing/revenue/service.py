@@ -134,7 +134,7 @@ def overview(session: Session, newsroom: NewsroomSettings, now: datetime) -> Ove
         chart=_chart(flows, months[1:], currency, now),
         recent=queries.recent_charges(session, RECENT),
         past_due=queries.past_due(session, PAST_DUE_SHOWN),
-        waiting=queries.waiting(session, now),
+        waiting=queries.waiting(session),
     )
 
 

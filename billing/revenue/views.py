@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from billing.charges.attention import attention, remarks
 from billing.charges.domain import ChargeStatus
+from billing.charges.progress import progress
 from billing.money import Money, scale
 from billing.pledges.domain import Cadence
 from billing.pledges.tables import MovementKind
+from billing.reminders import brake
+from billing.revenue import renewals
 from billing.revenue.charts import Chart, Series, render
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
@@ -16,6 +20,9 @@ from billing.staff.guard import PREFIX, signed_in
 from billing.web import runtime
 
 blueprint = Blueprint("revenue", __name__, url_prefix=PREFIX)
+
+NEEDED_SHOWN = 50
+"""How many sentences about what needs a person; `tuppence attention` prints all of them."""
 
 STATUSES = {
     ChargeStatus.DUE: "Due",
@@ -40,14 +47,20 @@ MOVES = {
 def overview() -> str:
     """This month against the goal, what it consists of, and what needs a person."""
     parts = runtime()
-    newsroom = parts.settings.newsroom
+    newsroom, limit = parts.settings.newsroom, parts.settings.stripe.requests_per_second
     with parts.database.transaction() as session:
         seen = read_overview(session, newsroom, parts.clock.now())
+        run = progress(session, zone=newsroom.timezone, limit=limit, now=seen.now)
+        needed = [*attention(session, now=seen.now), *brake.attention(session, now=seen.now)]
+        known = remarks(session, now=seen.now)
     formats = Formats(newsroom.timezone)
     chart = months_chart(seen, formats)
     return render_template(
         "revenue/overview.html",
         seen=seen,
+        run=run,
+        needed=needed,
+        remarks=known,
         f=formats,
         money_of=Money,
         zone=newsroom.timezone.key,
@@ -60,6 +73,8 @@ def overview() -> str:
         statuses=STATUSES,
         cadences=CADENCES,
         moves=MOVES,
+        needed_shown=NEEDED_SHOWN,
+        renewals=renewals,
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
-from billing.local.parts import worker_part
-from workers.schedule import QUEUES, ROUTES, schedule
+from billing.local.parts import charges_part, worker_part
+from workers.schedule import QUEUES, ROUTES, ahead, schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK_FILES = [
@@ -52,19 +54,42 @@ def consumed(command: str) -> set[str]:
     return set(found[1].split(",")) if found else set(QUEUES)
 
 
-def test_the_local_worker_consumes_every_queue() -> None:
-    assert consumed(" ".join(worker_part().command)) == set(QUEUES)
+def local_workers() -> list[str]:
+    """The commands of all workers that `tuppence run` starts."""
+    plan = ast.unparse(ast.parse((ROOT / "billing/local/run.py").read_text()))
+    started = [charges_part, worker_part]
+    assert all(f"parts.{part.__name__}()" in plan for part in started)
+    return [" ".join(part().command) for part in started]
 
 
-def test_the_workers_of_the_deployment_consume_every_queue_between_them() -> None:
+def deployed_workers() -> list[str]:
+    """The commands of all workers in docker-compose.yml."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     commands = [
         " ".join(command) if isinstance(command, list) else command
         for service in services.values()
         for command in [service.get("command", "")]
     ]
-    workers = [command for command in commands if re.search(r"celery.* worker", command)]
-    assert set.union(*map(consumed, workers)) == set(QUEUES)
+    return [command for command in commands if re.search(r"celery.* worker", command)]
+
+
+@pytest.mark.parametrize("workers", [local_workers, deployed_workers])
+def test_every_queue_has_a_consumer(workers: Callable[[], list[str]]) -> None:
+    assert set.union(*map(consumed, workers())) == set(QUEUES)
+
+
+@pytest.mark.parametrize("workers", [local_workers, deployed_workers])
+def test_who_takes_money_does_nothing_else(workers: Callable[[], list[str]]) -> None:
+    """A renewal night delays no receipt and no webhook event."""
+    for queues in map(consumed, workers()):
+        assert queues == {"charges"} or "charges" not in queues
+
+
+def test_a_queue_holds_half_a_minute_of_work() -> None:
+    assert ahead(20) == 600
+    assert ahead(100) == 3000
+    assert ahead(0.1) == 500
+    assert ahead(1_000_000) == 5000
 
 
 def test_tasks_are_given_ids_and_nothing_else() -> None:

@@ -8,21 +8,25 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from billing.charges.attention import attention
+from billing.app import create_app
+from billing.charges.attention import attention, remarks
 from billing.charges.domain import ChargeStatus
-from billing.charges.events import backfill
+from billing.charges.events import backfill, claim_events, process
 from billing.charges.submit import open_attempt, send, submit
 from billing.erasure import erase_supporter
 from billing.money import Money
 from billing.pledges.domain import EndReason, PledgeStatus
 from billing.reminders.service import ask as ask_reminder
 from billing.runtime import Runtime
+from billing.staff.service import invite
 from billing.supporters.errors import SupporterNotFoundError
+from billing.webhooks import HANDLERS
 from tests.support.after import (
     Advance,
     Reader,
@@ -38,8 +42,19 @@ from tests.support.standin import StandIn
 
 
 def lines(runtime: Runtime) -> list[str]:
+    """What waits for a person; every sentence stands on the staff page too."""
     with runtime.database.transaction() as session:
-        return attention(session, now=runtime.clock.now())
+        said = attention(session, now=runtime.clock.now())
+        url = invite(session, "Ada", runtime.clock.now(), runtime.links)
+    app = create_app(runtime.settings)
+    app.config.update(WTF_CSRF_ENABLED=False)
+    staff = app.test_client()
+    staff.post(url.removeprefix(runtime.links.base_url))
+    page = " ".join(unescape(staff.get("/staff/").text).split())
+    app.extensions["tuppence"].database.dispose()
+    assert [line for line in said if line not in page] == []
+    assert ("Nothing. Whatever else goes wrong" in page) == (not said)
+    return said
 
 
 @pytest.fixture
@@ -261,6 +276,31 @@ def test_an_event_for_an_object_that_nobody_knows(
     post_event(client, now, kind, object_id)
     hear(runtime)
     assert events(runtime) == [(kind, "ignored", "resource_missing")]
+    [line] = lines(runtime)
+    assert line.startswith("Events came about things that Stripe does not know (1,")
+    assert object_id in line
+
+
+def test_an_event_for_a_payment_that_somebody_else_took(
+    runtime: Runtime, stripe: StandIn, client: FlaskClient, now: datetime
+) -> None:
+    """Another system on the same Stripe account is no reason to look; that it is there is said."""
+    customer_id, card_id = card_of(stripe)
+    payment = stripe_client(stripe).v1.payment_intents.create(
+        params={
+            "amount": 700, "currency": "usd", "customer": customer_id, "payment_method": card_id,
+            "confirm": True, "off_session": True,
+        }
+    )  # fmt: skip
+    post_event(client, now, "payment_intent.succeeded", payment.id)
+    with runtime.database.transaction() as session:
+        [event_id] = claim_events(session, now=runtime.clock.now(), limit=10)
+    process(runtime, HANDLERS, event_id)
+    assert events(runtime) == [("payment_intent.succeeded", "ignored", "not_ours")]
+    assert lines(runtime) == []
+    with runtime.database.transaction() as session:
+        [line] = remarks(session, now=runtime.clock.now())
+    assert line.startswith("Events came about things at Stripe that Tuppence has no part in (1,")
 
 
 def test_an_event_of_live_mode_is_never_acted_upon_with_a_test_key(
@@ -305,6 +345,9 @@ def test_a_decline_that_is_in_no_table(runtime: Runtime, reader: Reader) -> None
 
 def test_nothing_to_see(runtime: Runtime, stripe: StandIn, advance: Advance) -> None:
     paid_renewal(runtime, stripe, advance)
+    run_sql(runtime, "DELETE FROM outbox")
     advance(timedelta(days=5))
     hear(runtime)
     assert lines(runtime) == []
+    with runtime.database.transaction() as session:
+        assert remarks(session, now=runtime.clock.now()) == []

@@ -22,7 +22,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.alone
 
 _COMMAND = [sys.executable, "-m", "billing.cli", "run"]
-_PARTS = {"postgres", "valkey", "stripe", "mail", "web", "worker", "beat"}
+_PARTS = {"postgres", "valkey", "stripe", "mail", "web", "worker", "charges", "beat"}
 
 
 class Run:

@@ -12,9 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.exc import IntegrityError
 
-from billing.reminders.brake import forget_old, hour_of, take_one, turned_away
+from billing.reminders.brake import attention, forget_old, hour_of, take_one, turned_away
 from billing.reminders.tables import ReminderHour
-from billing.revenue import queries
 from billing.runtime import Runtime
 from tests.reminders.conftest import ADDRESS, Newsroom
 
@@ -79,7 +78,8 @@ def test_staff_hear_of_it_for_a_week(newsroom: Newsroom) -> None:
         newsroom.ask(limit=LIMIT)
     assert lately(newsroom) == 2
     with newsroom.parts.database.transaction() as session:
-        assert queries.waiting(session, newsroom.now).reminders_turned_away == 2
+        [line] = attention(session, now=newsroom.now)
+    assert line.startswith("2 requests for a reminder were turned away")
     newsroom.wait(6.9)
     assert lately(newsroom) == 2
     newsroom.wait(0.2)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
 from sqlalchemy import event, select
 
+from billing.charges.attention import attention
 from billing.charges.domain import ChargeKind, ChargeStatus
 from billing.charges.tables import Charge, EventStatus, WebhookEvent
 from billing.ledger.domain import Account, Movement
@@ -338,7 +339,11 @@ def test_what_waits_and_what_needs_a_person(runtime: Runtime) -> None:
     assert waiting.reminders == 2
     assert waiting.next_reminder_at is not None
     assert waiting.next_reminder_at.astimezone(RIGA).date().isoformat() == "2026-04-30"
-    assert (waiting.failed_emails, waiting.stuck_emails, waiting.failed_events) == (1, 1, 1)
+    with runtime.database.transaction() as session:
+        mail, stuck, event = attention(session, now=NOW)
+    assert mail.startswith("1 email has failed for good (receipt, no reason given")
+    assert stuck.startswith("1 email has been waiting for more than 15 minutes")
+    assert event.startswith("Event 1 (refund.created) could not be handled")
 
 
 def test_the_page_asks_at_most_twelve_times_and_changes_nothing(runtime: Runtime) -> None:
