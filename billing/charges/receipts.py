@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from billing.charges.letters import CANCEL_LINK, pledge_url, put_letter
@@ -13,6 +13,11 @@ from billing.db import Json
 from billing.pledges.domain import Cadence
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
+
+_RETURNED = select(func.count()).where(
+    Attempt.charge_id == bindparam("charge_id", type_=Attempt.charge_id.type),
+    Attempt.returned_at.is_not(None),
+)
 
 
 def put_receipt(
@@ -32,9 +37,7 @@ def put_receipt(
 
 def _key(session: Session, charge: Charge) -> str:
     """One receipt a charge; one more each time that its debit came back and was made good."""
-    returned = session.scalar(
-        select(func.count()).where(Attempt.charge_id == charge.id, Attempt.returned_at.is_not(None))
-    )
+    returned = session.scalar(_RETURNED, {"charge_id": charge.id})
     return f"receipt:charge:{charge.id}" + (f":{returned}" if returned else "")
 
 

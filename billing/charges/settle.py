@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from billing.charges.books import post_payment
@@ -25,7 +25,7 @@ from billing.charges.errors import AttemptNotFoundError
 from billing.charges.receipts import put_receipt
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import Decline, Payment, PaymentStatus
-from billing.pledges.service import get_pledge, mark_paid, note_card
+from billing.pledges.service import mark_paid, note_card
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 
@@ -38,6 +38,28 @@ AUTHENTICATION = Decline(
     network_decline_code=None,
 )
 NO_REASON = Decline(code="unknown", decline_code=None, advice_code=None, network_decline_code=None)
+
+_ATTEMPT_ID = bindparam("attempt_id", type_=Attempt.id.type)
+_PLEDGE = (
+    select(Pledge)
+    .where(
+        Pledge.id
+        == select(Charge.pledge_id)
+        .join(Attempt, Attempt.charge_id == Charge.id)
+        .where(Attempt.id == _ATTEMPT_ID)
+        .scalar_subquery()
+    )
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_CHARGE_AND_ATTEMPT = (
+    select(Charge, Attempt)
+    .join(Attempt, Attempt.charge_id == Charge.id)
+    .where(Attempt.id == _ATTEMPT_ID)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+"""Built once: they are asked for every charge of every night."""
 
 
 def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:
@@ -111,21 +133,12 @@ def lock_attempt(session: Session, attempt_id: int) -> tuple[Attempt, Charge, Pl
     Raises:
         AttemptNotFoundError: when there is no such attempt.
     """
-    row = session.execute(
-        select(Charge.id, Charge.pledge_id)
-        .join(Attempt, Attempt.charge_id == Charge.id)
-        .where(Attempt.id == attempt_id)
-    ).one_or_none()
+    which = {"attempt_id": attempt_id}
+    pledge = session.scalars(_PLEDGE, which).one_or_none()
+    row = session.execute(_CHARGE_AND_ATTEMPT, which).one_or_none()
     if row is None:
         raise AttemptNotFoundError(attempt_id)
-    pledge = None if row.pledge_id is None else get_pledge(session, row.pledge_id, lock=True)
-    fresh = {"populate_existing": True}
-    charge = session.scalars(
-        select(Charge).where(Charge.id == row.id).with_for_update().execution_options(**fresh)
-    ).one()
-    attempt = session.scalars(
-        select(Attempt).where(Attempt.id == attempt_id).with_for_update().execution_options(**fresh)
-    ).one()
+    charge, attempt = row
     return attempt, charge, pledge
 
 
