@@ -30,8 +30,9 @@ def renew() -> None:
     while True:
         with parts.database.transaction() as session:
             due = claim_due_charges(session, now=now, limit=BATCH)
-        for charge_id in due:
-            submit_charge.delay(charge_id)
+        with app.producer_or_acquire() as producer:
+            for charge_id in due:
+                submit_charge.apply_async((charge_id,), producer=producer)
         if due:
             log.info("charges queued", count=len(due))
         if len(due) < BATCH:

@@ -10,12 +10,13 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from billing.charges.books import post_payment
 from billing.charges.domain import (
     ATTEMPT_TRANSITIONS,
     CHARGE_TRANSITIONS,
+    OPEN_ATTEMPTS,
     AttemptKind,
     AttemptStatus,
     ChargeStatus,
@@ -49,6 +50,18 @@ _PLEDGE = (
         .where(Attempt.id == _ATTEMPT_ID)
         .scalar_subquery()
     )
+    .options(
+        load_only(
+            Pledge.status,
+            Pledge.cadence,
+            Pledge.next_charge_at,
+            Pledge.language,
+            Pledge.stripe_payment_method_id,
+            Pledge.card_brand,
+            Pledge.card_last4,
+            Pledge.card_expires_on,
+        )
+    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
@@ -56,10 +69,35 @@ _CHARGE_AND_ATTEMPT = (
     select(Charge, Attempt)
     .join(Attempt, Attempt.charge_id == Charge.id)
     .where(Attempt.id == _ATTEMPT_ID)
+    .options(
+        load_only(
+            Charge.kind,
+            Charge.status,
+            Charge.supporter_id,
+            Charge.pledge_id,
+            Charge.period,
+            Charge.currency,
+            Charge.amount_minor,
+            Charge.fee_cover_minor,
+            Charge.settled_at,
+            Charge.decline_code,
+            Charge.next_attempt_at,
+            Charge.stripe_payment_intent_id,
+            Charge.stripe_charge_id,
+        ),
+        load_only(
+            Attempt.number,
+            Attempt.kind,
+            Attempt.status,
+            Attempt.finished_at,
+            Attempt.returned_at,
+            Attempt.stripe_payment_intent_id,
+        ),
+    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-"""Built once: they are asked for every charge of every night."""
+"""Built once, as they are asked for every charge; columns that are seldom needed are read then."""
 
 
 def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:
@@ -151,6 +189,8 @@ def _succeed(
     payment: Payment,
     now: datetime,
 ) -> None:
+    # While an attempt is open no other is made: the first of all has none that came back behind it.
+    first = attempt.number == 1 and attempt.status in OPEN_ATTEMPTS
     if _attempt_may_become(attempt, AttemptStatus.SUCCEEDED):
         attempt.status = AttemptStatus.SUCCEEDED
         attempt.finished_at = now
@@ -167,7 +207,7 @@ def _succeed(
             if payment.method is not None:
                 note_card(pledge, payment.method)
         session.flush()
-        put_receipt(session, runtime, charge, pledge, now)
+        put_receipt(session, runtime, charge, pledge, now, first=first)
     post_payment(session, charge, payment, now)
 
 

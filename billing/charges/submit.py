@@ -13,10 +13,10 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy.orm import Session, load_only
 
 from billing.charges.domain import (
     ASKABLE,
@@ -56,6 +56,16 @@ _PLEDGE = (
     .where(
         Pledge.id == select(Charge.pledge_id).where(Charge.id == _CHARGE_ID).scalar_subquery(),
     )
+    .options(
+        load_only(
+            Pledge.status,
+            Pledge.held_since,
+            Pledge.amount_minor,
+            Pledge.fee_cover_minor,
+            Pledge.stripe_customer_id,
+            Pledge.stripe_payment_method_id,
+        )
+    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
@@ -70,13 +80,51 @@ _CHARGE = (
         .exists(),
     )
     .where(Charge.id == _CHARGE_ID)
+    .options(
+        load_only(
+            Charge.status,
+            Charge.next_attempt_at,
+            Charge.currency,
+            Charge.amount_minor,
+            Charge.fee_cover_minor,
+            Charge.decline_code,
+        )
+    )
     .with_for_update(of=Charge)
     .execution_options(populate_existing=True)
 )
 """The last look, as two statements built once: this is done for every charge of every night.
 
-The second begins when the pledge is locked already, so what it counts is up to date.
+The second begins when the pledge is locked already, so what it counts is up to date. Columns that
+are seldom needed are read when they are.
 """
+
+_GIVEN = (
+    "charge_id",
+    "number",
+    "idempotency_key",
+    "params",
+    "started_at",
+    "last_sent_at",
+    "key_since",
+    "agreed_minor",
+)
+_SUBMIT = (
+    insert(cast(Table, Attempt.__table__))
+    .values(
+        kind=AttemptKind.OFF_SESSION,
+        status=AttemptStatus.IN_FLIGHT,
+        **{name: bindparam(f"given_{name}") for name in _GIVEN},
+    )
+    .returning(Attempt.id)
+    .add_cte(
+        update(Charge)
+        .where(Charge.id == bindparam("given_charge_id", type_=Charge.id.type))
+        .values(status=ChargeStatus.SUBMITTED, next_attempt_at=None)
+        .cte("submitted")
+    )
+)
+"""The attempt, and its charge no longer due, in one round trip."""
 
 NO_PAYMENT_METHOD = "no_payment_method"
 KEY_TOO_OLD = "key_too_old"
@@ -151,23 +199,23 @@ def open_attempt(session: Session, runtime: Runtime, charge_id: int) -> Ready | 
         return None
     number = found.attempts + 1
     key = f"tuppence-{charge.id}-{number}-{uuid.uuid4().hex}"
-    attempt = Attempt(
-        charge_id=charge.id,
-        number=number,
-        kind=AttemptKind.OFF_SESSION,
-        status=AttemptStatus.IN_FLIGHT,
-        idempotency_key=key,
-        params=_params(runtime, charge, pledge, key),
-        started_at=now,
-        last_sent_at=now,
-        key_since=now,
-        agreed_minor=pledge.amount_minor,
-    )
-    session.add(attempt)
-    charge.status = ChargeStatus.SUBMITTED
-    charge.next_attempt_at = None
+    params = _params(runtime, charge, pledge, key)
     session.flush()
-    return Ready(attempt.id, key, attempt.params, key_until=now + REPLAY_WINDOW)
+    attempt_id = session.execute(
+        _SUBMIT,
+        {
+            "given_charge_id": charge.id,
+            "given_number": number,
+            "given_idempotency_key": key,
+            "given_params": params,
+            "given_started_at": now,
+            "given_last_sent_at": now,
+            "given_key_since": now,
+            "given_agreed_minor": pledge.amount_minor,
+        },
+    ).scalar_one()
+    session.expire(charge)
+    return Ready(attempt_id, key, params, key_until=now + REPLAY_WINDOW)
 
 
 def send(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> None:

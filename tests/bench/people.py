@@ -23,7 +23,8 @@ SELECT
     id, 'active', 'monthly', 'usd', 500, 0, %(anchor)s, 1,
     CASE WHEN id <= %(due_count)s THEN %(due)s::timestamptz
          ELSE %(due)s::timestamptz + interval '1 day' + id * interval '2 s' END,
-    'cus_bench_' || id, 'pm_bench_' || id, 'visa', '4242', '2034-12-31', 'en',
+    'cus_bench_' || id, 'pm_bench_' || id, 'visa', '4242',
+    make_date(extract(year FROM %(anchor)s::timestamptz)::int + 1, 12, 31), 'en',
     '{"article": "/articles/harbour"}', %(anchor)s
 FROM supporters ORDER BY id
 """
