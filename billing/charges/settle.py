@@ -10,7 +10,7 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session
 
 from billing.charges.books import post_payment
 from billing.charges.domain import (
@@ -50,18 +50,6 @@ _PLEDGE = (
         .where(Attempt.id == _ATTEMPT_ID)
         .scalar_subquery()
     )
-    .options(
-        load_only(
-            Pledge.status,
-            Pledge.cadence,
-            Pledge.next_charge_at,
-            Pledge.language,
-            Pledge.stripe_payment_method_id,
-            Pledge.card_brand,
-            Pledge.card_last4,
-            Pledge.card_expires_on,
-        )
-    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
@@ -69,35 +57,10 @@ _CHARGE_AND_ATTEMPT = (
     select(Charge, Attempt)
     .join(Attempt, Attempt.charge_id == Charge.id)
     .where(Attempt.id == _ATTEMPT_ID)
-    .options(
-        load_only(
-            Charge.kind,
-            Charge.status,
-            Charge.supporter_id,
-            Charge.pledge_id,
-            Charge.period,
-            Charge.currency,
-            Charge.amount_minor,
-            Charge.fee_cover_minor,
-            Charge.settled_at,
-            Charge.decline_code,
-            Charge.next_attempt_at,
-            Charge.stripe_payment_intent_id,
-            Charge.stripe_charge_id,
-        ),
-        load_only(
-            Attempt.number,
-            Attempt.kind,
-            Attempt.status,
-            Attempt.finished_at,
-            Attempt.returned_at,
-            Attempt.stripe_payment_intent_id,
-        ),
-    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-"""Built once, as they are asked for every charge; columns that are seldom needed are read then."""
+"""Built once, as they are asked for every charge of every night."""
 
 
 def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:

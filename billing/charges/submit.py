@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select, update
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session
 
 from billing.charges.domain import (
     ASKABLE,
@@ -56,16 +56,6 @@ _PLEDGE = (
     .where(
         Pledge.id == select(Charge.pledge_id).where(Charge.id == _CHARGE_ID).scalar_subquery(),
     )
-    .options(
-        load_only(
-            Pledge.status,
-            Pledge.held_since,
-            Pledge.amount_minor,
-            Pledge.fee_cover_minor,
-            Pledge.stripe_customer_id,
-            Pledge.stripe_payment_method_id,
-        )
-    )
     .with_for_update()
     .execution_options(populate_existing=True)
 )
@@ -80,23 +70,12 @@ _CHARGE = (
         .exists(),
     )
     .where(Charge.id == _CHARGE_ID)
-    .options(
-        load_only(
-            Charge.status,
-            Charge.next_attempt_at,
-            Charge.currency,
-            Charge.amount_minor,
-            Charge.fee_cover_minor,
-            Charge.decline_code,
-        )
-    )
     .with_for_update(of=Charge)
     .execution_options(populate_existing=True)
 )
 """The last look, as two statements built once: this is done for every charge of every night.
 
-The second begins when the pledge is locked already, so what it counts is up to date. Columns that
-are seldom needed are read when they are.
+The second begins when the pledge is locked already, so what it counts is up to date.
 """
 
 _GIVEN = (
