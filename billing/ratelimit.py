@@ -84,6 +84,7 @@ ALONE_SECONDS = 5.0
 AHEAD_SECONDS = 0.1
 """How long before its turn a call stops waiting in line: it sleeps until then by itself."""
 
+_ANSWERS = 64
 AT_ONCE = 10
 """The most turns that a process takes at once, for as many threads that wait."""
 
@@ -95,7 +96,7 @@ class _Turn:
     at: float
     number: int | None = None
     offset: float = 0.0
-    """What Redis's clock shows beyond `time.monotonic`."""
+    """What Redis's clock shows beyond `time.monotonic`, or a little more."""
 
 
 class _Mine(threading.local):
@@ -120,6 +121,11 @@ class TokenBucket:
         self._turns: deque[_Turn] = deque()
         self._left: deque[tuple[int, float]] = deque()
         self._mine = _Mine()
+        # Redis's clock against ours: its answer was given between our question and its arrival.
+        # Of the last answers the quickest say most. A turn is waited for by the one bound and
+        # reported by the other, so that what is not known makes calls later and never sooner.
+        self._ahead_at_least: deque[float] = deque(maxlen=_ANSWERS)
+        self._ahead_at_most: deque[float] = deque(maxlen=_ANSWERS)
         self._alone_until = 0.0
         self._next_alone = 0.0
 
@@ -157,16 +163,18 @@ class TokenBucket:
         wanted = max(1, min(self._waiting, AT_ONCE, int(self._limit * AHEAD_SECONDS / 2)))
         left = [self._left.popleft() for _ in range(len(self._left))]
         reports = [value for number, at in left for value in (number, f"{at:.6f}")]
+        asked = time.monotonic()
         try:
             answer = cast(list[bytes], self._take(keys=[KEY], args=[self._limit, wanted, *reports]))
         except redis.RedisError:
             self._alone_until = time.monotonic() + ALONE_SECONDS
             return [self._alone()]
         first, now, *moments = (float(value) for value in answer)
-        offset = now - time.monotonic()
+        self._ahead_at_least.append(now - time.monotonic())
+        self._ahead_at_most.append(now - asked)
+        least, most = max(self._ahead_at_least), min(self._ahead_at_most)
         return [
-            _Turn(moment - offset, int(first) + place, offset)
-            for place, moment in enumerate(moments)
+            _Turn(moment - least, int(first) + place, most) for place, moment in enumerate(moments)
         ]
 
     def _alone(self) -> _Turn:
