@@ -10,7 +10,7 @@ DEVELOPS := $(VENV)/.develops
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos lock clean
+.PHONY: help run test check chaos bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,9 @@ check: $(DEVELOPS) ## style, types, import contracts, templates, translations, l
 chaos: $(DEVELOPS) ## kill everything while pledges are charged, then compare the books (PLEDGES, MONTHS, SEED)
 	@$(BIN)/python -m tests.chaos --pledges $(or $(PLEDGES),200) --months $(or $(MONTHS),2) \
 		--seed $(or $(SEED),1) $(if $(PLAN),--plan) $(if $(KEEP),--keep)
+
+bench: $(DEVELOPS) ## measure what docs/benchmarks.md tells (ONE=name for one of them)
+	@$(BIN)/python -m tests.bench $(ONE)
 
 lock: $(DEVELOPS) ## write both lock files anew (UPGRADE=1 takes the newest versions)
 	@UV="$(BIN)/uv" sh tools/lock.sh $(if $(UPGRADE),--upgrade)

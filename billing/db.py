@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, create_engine
+import psycopg
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
+
+FRESH_SECONDS = 1.0
+"""For how long a connection that was just in use is trusted to be alive."""
+
+_RESTS_SINCE = "tuppence rests since"
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -72,10 +83,11 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=10,
-            pool_pre_ping=True,
             pool_timeout=30,
             hide_parameters=True,  # they hold digests and ciphertexts, and errors are logged
         )
+        event.listen(self.engine, "checkin", _note_rest)
+        event.listen(self.engine, "checkout", _ping_if_rested)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
@@ -87,6 +99,34 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def _note_rest(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_RESTS_SINCE] = time.monotonic()
+
+
+def _ping_if_rested(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
+) -> None:
+    """See that a connection is alive before it is used; ask the server only after a rest.
+
+    Asked of every connection each time (`pool_pre_ping`) it is a third of a short transaction. A
+    server that has hung up shows at once: there is something to read where nothing was asked.
+    """
+    since = record.info.pop(_RESTS_SINCE, None)
+    if since is None:
+        return
+    known: psycopg.Connection[Any] = connection  # type: ignore[assignment]
+    try:
+        waiting = select.poll()
+        waiting.register(known.fileno(), select.POLLIN)
+        if waiting.poll(0):
+            raise InvalidatePoolError
+        if time.monotonic() - since > FRESH_SECONDS:
+            known.execute(b"")
+            known.rollback()
+    except (psycopg.Error, OSError) as error:
+        raise InvalidatePoolError from error
 
 
 Json = dict[str, Any]

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    Table,
     select,
     update,
 )
@@ -117,6 +119,13 @@ class OutboxMessage(Base):
     """A code: never the server's words, which may quote the address."""
 
 
+_PUT = (
+    insert(cast(Table, OutboxMessage.__table__))
+    .on_conflict_do_nothing(index_elements=[OutboxMessage.unique_key])
+    .returning(OutboxMessage.id)
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Taken:
     """A message that one worker may now send."""
@@ -148,24 +157,19 @@ def put(
     Returns:
         Whether it is new. Nothing leaves before the caller's transaction commits.
     """
-    row = (
-        insert(OutboxMessage)
-        .values(
-            unique_key=unique_key,
-            template=template,
-            language=language,
-            recipient_encrypted=recipient_encrypted,
-            recipient_digest=recipient_digest,
-            context=context,
-            status=OutboxStatus.WAITING,
-            created_at=now,
-            next_try_at=now,
-            tries=0,
-        )
-        .on_conflict_do_nothing(index_elements=[OutboxMessage.unique_key])
-        .returning(OutboxMessage.id)
-    )
-    return session.execute(row).scalar_one_or_none() is not None
+    row = {
+        "unique_key": unique_key,
+        "template": template,
+        "language": language,
+        "recipient_encrypted": recipient_encrypted,
+        "recipient_digest": recipient_digest,
+        "context": context,
+        "status": OutboxStatus.WAITING,
+        "created_at": now,
+        "next_try_at": now,
+        "tries": 0,
+    }
+    return session.execute(_PUT, row).scalar_one_or_none() is not None
 
 
 def claim(session: Session, *, now: datetime, limit: int) -> list[int]:

@@ -122,6 +122,25 @@ def test_calls_are_spread_at_the_limits_pace(bucket: TokenBucket) -> None:
     assert moments[-1] - moments[0] > (120 - 1 - burst) / 50 - 0.05
 
 
+def test_no_second_sees_more_calls_than_the_limit_though_some_leave_late(
+    bucket: TokenBucket,
+) -> None:
+    moments: list[float] = []
+    lock = threading.Lock()
+
+    def call(number: int) -> None:
+        bucket.acquire()
+        time.sleep(0.12 if number % 11 == 0 else 0)
+        with lock:
+            moments.append(time.monotonic())
+        bucket.sent(moments[-1])
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(call, range(180)))
+    moments.sort()
+    assert all(later - first >= 1 for first, later in zip(moments, moments[50:], strict=False))
+
+
 def test_after_too_many_requests_the_pace_halves(bucket: TokenBucket) -> None:
     bucket.slow_down()
     bucket.slow_down()  # within the same second: one 429 is not counted by every thread

@@ -17,6 +17,7 @@ from billing.settings import SettingsError, read_settings
 from workers.schedule import QUEUES, ROUTES, ahead, schedule
 
 configure_logs()
+sys.setswitchinterval(0.001)  # many threads that wait: one whose turn has come is let in soon
 try:
     settings = read_settings(os.environ)
 except SettingsError as error:

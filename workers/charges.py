@@ -41,8 +41,9 @@ def _send_due() -> None:
     limit = room("charges")
     with parts.database.transaction() as session:
         due = claim_due_charges(session, now=parts.clock.now(), limit=limit)
-    for charge_id in due:
-        submit_charge.delay(charge_id)
+    with app.producer_or_acquire() as producer:
+        for charge_id in due:
+            submit_charge.apply_async((charge_id,), producer=producer)
     if due:
         log.info("charges queued", count=len(due))
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from billing.charges.domain import ASKABLE, ChargeKind, ChargeStatus
+from billing.charges.domain import ASKABLE
 from billing.charges.notices import is_announced
 from billing.charges.tables import Charge
-from billing.db import Json
-from billing.pledges.domain import PledgeStatus, current_period, due_at
+from billing.db import UtcDateTime
+from billing.pledges.domain import Cadence, PledgeStatus, current_period, due_at
 from billing.pledges.tables import Pledge
 
 REQUEUE_AFTER = timedelta(minutes=10)
@@ -31,6 +42,36 @@ class Batch:
     pledges: int
 
 
+_CREATE = text(
+    """
+    WITH turn AS (
+        SELECT * FROM unnest(:ids, :periods, :dues, :nexts)
+            AS turn (pledge_id, period, due_at, next_charge_at)
+    ), created AS (
+        INSERT INTO charges (
+            kind, status, supporter_id, pledge_id, period, currency, amount_minor, fee_cover_minor,
+            refunded_minor, due_at, next_attempt_at, created_at, stripe_customer_id, source)
+        SELECT
+            'pledge', 'due', supporter_id, pledge_id, period, currency, amount_minor,
+            fee_cover_minor, 0, due_at, due_at, :now, stripe_customer_id, source
+        FROM turn JOIN pledges ON pledges.id = turn.pledge_id
+        ON CONFLICT (pledge_id, period) DO NOTHING
+    )
+    UPDATE pledges
+    SET next_period = turn.period + 1, next_charge_at = turn.next_charge_at,
+        renewal_notice_id = NULL
+    FROM turn WHERE pledges.id = turn.pledge_id
+    """
+).bindparams(
+    bindparam("now", type_=UtcDateTime),
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("periods", type_=ARRAY(BigInteger)),
+    bindparam("dues", type_=ARRAY(UtcDateTime)),
+    bindparam("nexts", type_=ARRAY(UtcDateTime)),
+)
+"""One statement for a batch of locked pledges: their charges, and their calendars moved on."""
+
+
 def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit: int) -> Batch:
     """Create the charges of up to `limit` active pledges that are due, and move their calendars.
 
@@ -39,40 +80,29 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     unique. An annual pledge waits until its supporter has known for a week; each notice is good for
     one charge.
     """
-    pledges = session.scalars(
-        select(Pledge)
-        .where(may_be_charged(now), Pledge.next_charge_at <= now)
-        .order_by(Pledge.next_charge_at, Pledge.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if not pledges:
-        return Batch(0)
-    session.execute(
-        insert(Charge).on_conflict_do_nothing(index_elements=[Charge.pledge_id, Charge.period]),
-        [_charge_for(pledge, zone, now) for pledge in pledges],
-    )
-    session.execute(
-        update(Pledge),
-        [
+    found = session.execute(_due(now, limit)).all()
+    if found:
+        rows = [_next(row, zone, now) for row in found]
+        session.execute(
+            _CREATE,
             {
-                "id": pledge.id,
-                "next_period": period + 1,
-                "next_charge_at": due_at(pledge.anchor_at, pledge.cadence, period + 1, zone),
-                "renewal_notice_id": None,
-            }
-            for pledge in pledges
-            for period in [_period(pledge, now, zone)]
-        ],
-    )
-    return Batch(len(pledges))
+                "now": now,
+                "ids": [row.id for row in found],
+                "periods": [row.period for row in rows],
+                "dues": [row.due_at for row in rows],
+                "nexts": [row.next_charge_at for row in rows],
+            },
+        )
+    return Batch(len(found))
 
 
 def may_be_charged(now: datetime) -> ColumnElement[bool]:
-    """SQL: whether a pledge gets a charge at `now`, once its moment has come."""
-    return and_(
-        Pledge.status == PledgeStatus.ACTIVE, Pledge.held_since.is_(None), is_announced(now)
-    )
+    """SQL: whether a pledge gets a charge at `now`, once its moment has come.
+
+    The status is written into the statement, so that the index of active pledges always serves it.
+    """
+    active: ColumnElement[PledgeStatus] = bindparam(None, PledgeStatus.ACTIVE, literal_execute=True)
+    return and_(Pledge.status == active, Pledge.held_since.is_(None), is_announced(now))
 
 
 def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[int]:
@@ -101,26 +131,31 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
     return sorted(session.scalars(claimed).all())
 
 
-def _period(pledge: Pledge, now: datetime, zone: ZoneInfo) -> int:
-    return max(pledge.next_period, current_period(pledge.anchor_at, pledge.cadence, now, zone))
+def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int]:
+    """The pledges that are due, locked."""
+    return (
+        select(Pledge.id, Pledge.anchor_at, Pledge.cadence, Pledge.next_period)
+        .where(may_be_charged(now), Pledge.next_charge_at <= now)
+        .order_by(Pledge.next_charge_at, Pledge.id)
+        .limit(limit)
+        .with_for_update(of=Pledge, skip_locked=True)
+    )
 
 
-def _charge_for(pledge: Pledge, zone: ZoneInfo, now: datetime) -> Json:
-    period = _period(pledge, now, zone)
-    due = due_at(pledge.anchor_at, pledge.cadence, period, zone)
-    return {
-        "kind": ChargeKind.PLEDGE,
-        "status": ChargeStatus.DUE,
-        "supporter_id": pledge.supporter_id,
-        "pledge_id": pledge.id,
-        "period": period,
-        "currency": pledge.currency,
-        "amount_minor": pledge.amount_minor,
-        "fee_cover_minor": pledge.fee_cover_minor,
-        "refunded_minor": 0,
-        "due_at": due,
-        "next_attempt_at": due,
-        "created_at": now,
-        "stripe_customer_id": pledge.stripe_customer_id,
-        "source": pledge.source,
-    }
+@dataclass(frozen=True)
+class _Turn:
+    """The period that a pledge is charged for, and when the next one comes."""
+
+    period: int
+    due_at: datetime
+    next_charge_at: datetime
+
+
+def _next(pledge: Any, zone: ZoneInfo, now: datetime) -> _Turn:
+    """The first period without a charge, unless a later one is due by now."""
+    anchor, cadence, period = pledge.anchor_at, pledge.cadence, pledge.next_period
+    following = due_at(anchor, cadence, period + 1, zone)
+    if following <= now:
+        period = max(period, current_period(anchor, cadence, now, zone))
+        following = due_at(anchor, cadence, period + 1, zone)
+    return _Turn(period, due_at(anchor, cadence, period, zone), following)

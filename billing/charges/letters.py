@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from billing.charges.reasons import reason_for
@@ -19,6 +20,13 @@ CANCEL_LINK = "cancel-pledge"
 PAY_LINK = "pay-pledge"
 CARD_LINK = "pledge-card"
 """The purposes under which links in letters are signed."""
+
+_ADDRESSEE = (
+    select(Supporter.email_encrypted, Supporter.email_digest, Supporter.language)
+    .where(Supporter.id == bindparam("supporter_id", type_=Supporter.id.type))
+    .with_for_update(read=True)
+)
+"""Locked with other letters, not with an erasure: no address outlives its owner's wish in here."""
 
 _PATHS = {CANCEL_LINK: "cancel", PAY_LINK: "pay", CARD_LINK: "card"}
 
@@ -44,10 +52,7 @@ def put_letter(
     Returns:
         Whether it is new.
     """
-    # Shared with other letters, not with an erasure: no address outlives its owner's wish in here.
-    supporter = session.get_one(
-        Supporter, supporter_id, with_for_update={"read": True}, populate_existing=True
-    )
+    supporter = session.execute(_ADDRESSEE, {"supporter_id": supporter_id}).one()
     if supporter.email_encrypted is None:
         return False
     return put(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from billing.charges.letters import CANCEL_LINK, pledge_url, put_letter
@@ -14,14 +14,28 @@ from billing.pledges.domain import Cadence
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 
+_RETURNED = select(func.count()).where(
+    Attempt.charge_id == bindparam("charge_id", type_=Attempt.charge_id.type),
+    Attempt.returned_at.is_not(None),
+)
+
 
 def put_receipt(
-    session: Session, runtime: Runtime, charge: Charge, pledge: Pledge | None, now: datetime
+    session: Session,
+    runtime: Runtime,
+    charge: Charge,
+    pledge: Pledge | None,
+    now: datetime,
+    *,
+    first: bool = False,
 ) -> None:
-    """Queue the receipt of a charge that was paid, once; an erased supporter gets none."""
+    """Queue the receipt of a charge that was paid, once; an erased supporter gets none.
+
+    `first` says that no attempt of it can have come back before, so that none is looked for.
+    """
     put_letter(
         session,
-        key=_key(session, charge),
+        key=_key(session, charge, first=first),
         template="receipt",
         supporter_id=charge.supporter_id,
         language=pledge.language if pledge else None,
@@ -30,11 +44,9 @@ def put_receipt(
     )
 
 
-def _key(session: Session, charge: Charge) -> str:
+def _key(session: Session, charge: Charge, *, first: bool) -> str:
     """One receipt a charge; one more each time that its debit came back and was made good."""
-    returned = session.scalar(
-        select(func.count()).where(Attempt.charge_id == charge.id, Attempt.returned_at.is_not(None))
-    )
+    returned = 0 if first else session.scalar(_RETURNED, {"charge_id": charge.id})
     return f"receipt:charge:{charge.id}" + (f":{returned}" if returned else "")
 
 

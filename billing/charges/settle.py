@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from billing.charges.books import post_payment
 from billing.charges.domain import (
     ATTEMPT_TRANSITIONS,
     CHARGE_TRANSITIONS,
+    OPEN_ATTEMPTS,
     AttemptKind,
     AttemptStatus,
     ChargeStatus,
@@ -25,7 +26,7 @@ from billing.charges.errors import AttemptNotFoundError
 from billing.charges.receipts import put_receipt
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import Decline, Payment, PaymentStatus
-from billing.pledges.service import get_pledge, mark_paid, note_card
+from billing.pledges.service import mark_paid, note_card
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 
@@ -38,6 +39,28 @@ AUTHENTICATION = Decline(
     network_decline_code=None,
 )
 NO_REASON = Decline(code="unknown", decline_code=None, advice_code=None, network_decline_code=None)
+
+_ATTEMPT_ID = bindparam("attempt_id", type_=Attempt.id.type)
+_PLEDGE = (
+    select(Pledge)
+    .where(
+        Pledge.id
+        == select(Charge.pledge_id)
+        .join(Attempt, Attempt.charge_id == Charge.id)
+        .where(Attempt.id == _ATTEMPT_ID)
+        .scalar_subquery()
+    )
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_CHARGE_AND_ATTEMPT = (
+    select(Charge, Attempt)
+    .join(Attempt, Attempt.charge_id == Charge.id)
+    .where(Attempt.id == _ATTEMPT_ID)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+"""Built once, as they are asked for every charge of every night."""
 
 
 def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:
@@ -111,21 +134,12 @@ def lock_attempt(session: Session, attempt_id: int) -> tuple[Attempt, Charge, Pl
     Raises:
         AttemptNotFoundError: when there is no such attempt.
     """
-    row = session.execute(
-        select(Charge.id, Charge.pledge_id)
-        .join(Attempt, Attempt.charge_id == Charge.id)
-        .where(Attempt.id == attempt_id)
-    ).one_or_none()
+    which = {"attempt_id": attempt_id}
+    pledge = session.scalars(_PLEDGE, which).one_or_none()
+    row = session.execute(_CHARGE_AND_ATTEMPT, which).one_or_none()
     if row is None:
         raise AttemptNotFoundError(attempt_id)
-    pledge = None if row.pledge_id is None else get_pledge(session, row.pledge_id, lock=True)
-    fresh = {"populate_existing": True}
-    charge = session.scalars(
-        select(Charge).where(Charge.id == row.id).with_for_update().execution_options(**fresh)
-    ).one()
-    attempt = session.scalars(
-        select(Attempt).where(Attempt.id == attempt_id).with_for_update().execution_options(**fresh)
-    ).one()
+    charge, attempt = row
     return attempt, charge, pledge
 
 
@@ -138,6 +152,8 @@ def _succeed(
     payment: Payment,
     now: datetime,
 ) -> None:
+    # While an attempt is open no other is made: the first of all has none that came back behind it.
+    first = attempt.number == 1 and attempt.status in OPEN_ATTEMPTS
     if _attempt_may_become(attempt, AttemptStatus.SUCCEEDED):
         attempt.status = AttemptStatus.SUCCEEDED
         attempt.finished_at = now
@@ -154,7 +170,7 @@ def _succeed(
             if payment.method is not None:
                 note_card(pledge, payment.method)
         session.flush()
-        put_receipt(session, runtime, charge, pledge, now)
+        put_receipt(session, runtime, charge, pledge, now, first=first)
     post_payment(session, charge, payment, now)
 
 

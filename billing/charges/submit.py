@@ -13,9 +13,9 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import (
@@ -39,7 +39,6 @@ from billing.gateway import (
     RefusedError,
 )
 from billing.pledges.domain import CHARGEABLE
-from billing.pledges.service import get_pledge
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 
@@ -51,6 +50,61 @@ BUSY_PAUSE_SECONDS = 0.5
 NO_OTHER = (*OPEN_ATTEMPTS, AttemptStatus.SUCCEEDED)
 """While an attempt is in one of these states no other may be made for its charge."""
 
+_CHARGE_ID = bindparam("charge_id", type_=Charge.id.type)
+_PLEDGE = (
+    select(Pledge)
+    .where(
+        Pledge.id == select(Charge.pledge_id).where(Charge.id == _CHARGE_ID).scalar_subquery(),
+    )
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_CHARGE = (
+    select(
+        Charge,
+        select(func.coalesce(func.max(Attempt.number), 0))
+        .where(Attempt.charge_id == _CHARGE_ID)
+        .scalar_subquery(),
+        select(Attempt.id)
+        .where(Attempt.charge_id == _CHARGE_ID, Attempt.status.in_(NO_OTHER))
+        .exists(),
+    )
+    .where(Charge.id == _CHARGE_ID)
+    .with_for_update(of=Charge)
+    .execution_options(populate_existing=True)
+)
+"""The last look, as two statements built once: this is done for every charge of every night.
+
+The second begins when the pledge is locked already, so what it counts is up to date.
+"""
+
+_GIVEN = (
+    "charge_id",
+    "number",
+    "idempotency_key",
+    "params",
+    "started_at",
+    "last_sent_at",
+    "key_since",
+    "agreed_minor",
+)
+_SUBMIT = (
+    insert(cast(Table, Attempt.__table__))
+    .values(
+        kind=AttemptKind.OFF_SESSION,
+        status=AttemptStatus.IN_FLIGHT,
+        **{name: bindparam(f"given_{name}") for name in _GIVEN},
+    )
+    .returning(Attempt.id)
+    .add_cte(
+        update(Charge)
+        .where(Charge.id == bindparam("given_charge_id", type_=Charge.id.type))
+        .values(status=ChargeStatus.SUBMITTED, next_attempt_at=None)
+        .cte("submitted")
+    )
+)
+"""The attempt, and its charge no longer due, in one round trip."""
+
 NO_PAYMENT_METHOD = "no_payment_method"
 KEY_TOO_OLD = "key_too_old"
 
@@ -60,6 +114,10 @@ class RateLimiter(Protocol):
 
     def acquire(self) -> None:
         """Wait until a call may be made."""
+        ...
+
+    def sent(self, at: float) -> None:
+        """The call for which this thread waited has left, at this moment of `time.monotonic`."""
         ...
 
     def slow_down(self) -> None:
@@ -77,6 +135,18 @@ class Ready:
     key_until: datetime
     """Until when it may be sent. After that Stripe may have forgotten a first time under this key,
     and would charge a second time."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A charge and its pledge, both locked."""
+
+    charge: Charge
+    pledge: Pledge
+    attempts: int
+    """The highest number of an attempt so far."""
+    has_other: bool
+    """Whether an attempt is open, or has succeeded: no other may be made."""
 
 
 def submit(runtime: Runtime, limiter: RateLimiter, charge_id: int) -> None:
@@ -98,34 +168,33 @@ def open_attempt(session: Session, runtime: Runtime, charge_id: int) -> Ready | 
         ChargeNotFoundError: when there is no such charge.
     """
     now = runtime.clock.now()
-    charge, pledge = _lock(session, charge_id)
+    found = _lock(session, charge_id)
+    charge, pledge = found.charge, found.pledge
     if charge.status not in ASKABLE or charge.next_attempt_at is None:
         return None
     if charge.next_attempt_at > now:
         return None
-    if not _may_be_taken(session, runtime, charge, pledge):
+    if not _may_be_taken(session, runtime, found):
         return None
-    number = 1 + (
-        session.scalar(select(func.max(Attempt.number)).where(Attempt.charge_id == charge.id)) or 0
-    )
+    number = found.attempts + 1
     key = f"tuppence-{charge.id}-{number}-{uuid.uuid4().hex}"
-    attempt = Attempt(
-        charge_id=charge.id,
-        number=number,
-        kind=AttemptKind.OFF_SESSION,
-        status=AttemptStatus.IN_FLIGHT,
-        idempotency_key=key,
-        params=_params(runtime, charge, pledge, key),
-        started_at=now,
-        last_sent_at=now,
-        key_since=now,
-        agreed_minor=pledge.amount_minor,
-    )
-    session.add(attempt)
-    charge.status = ChargeStatus.SUBMITTED
-    charge.next_attempt_at = None
+    params = _params(runtime, charge, pledge, key)
     session.flush()
-    return Ready(attempt.id, key, attempt.params, key_until=now + REPLAY_WINDOW)
+    attempt_id = session.execute(
+        _SUBMIT,
+        {
+            "given_charge_id": charge.id,
+            "given_number": number,
+            "given_idempotency_key": key,
+            "given_params": params,
+            "given_started_at": now,
+            "given_last_sent_at": now,
+            "given_key_since": now,
+            "given_agreed_minor": pledge.amount_minor,
+        },
+    ).scalar_one()
+    session.expire(charge)
+    return Ready(attempt_id, key, params, key_until=now + REPLAY_WINDOW)
 
 
 def send(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> None:
@@ -151,7 +220,9 @@ def _call(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> Payment:
         if runtime.clock.now() >= ready.key_until:
             raise BusyError(KEY_TOO_OLD)  # this worker stood still: the sweep looks for it first
         try:
-            return runtime.gateway.charge_off_session(ready.params, ready.idempotency_key)
+            return runtime.gateway.charge_off_session(
+                ready.params, ready.idempotency_key, sent=limiter.sent
+            )
         except BusyError:
             limiter.slow_down()
             if not tries_left:
@@ -160,18 +231,19 @@ def _call(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> Payment:
     raise AssertionError("unreachable")
 
 
-def _lock(session: Session, charge_id: int) -> tuple[Charge, Pledge]:
+def _lock(session: Session, charge_id: int) -> _Found:
     """The charge and its pledge, the pledge locked first."""
-    pledge_id = session.scalar(select(Charge.pledge_id).where(Charge.id == charge_id))
-    if pledge_id is None:
+    which = {"charge_id": charge_id}
+    pledge = session.scalars(_PLEDGE, which).one_or_none()
+    if pledge is None:
         raise ChargeNotFoundError(charge_id)
-    pledge = get_pledge(session, pledge_id, lock=True)
-    charge = session.scalars(select(Charge).where(Charge.id == charge_id).with_for_update()).one()
-    return charge, pledge
+    charge, attempts, has_other = session.execute(_CHARGE, which).one()
+    return _Found(charge, pledge, attempts, has_other)
 
 
-def _may_be_taken(session: Session, runtime: Runtime, charge: Charge, pledge: Pledge) -> bool:
+def _may_be_taken(session: Session, runtime: Runtime, found: _Found) -> bool:
     """Whether the supporter still wants it, and never more than they agreed to (invariant 2)."""
+    charge, pledge = found.charge, found.pledge
     if pledge.status not in CHARGEABLE:
         charge.status = ChargeStatus.CANCELLED
         charge.next_attempt_at = None
@@ -180,10 +252,7 @@ def _may_be_taken(session: Session, runtime: Runtime, charge: Charge, pledge: Pl
         charge.next_attempt_at = runtime.clock.now() + HELD_PAUSE
         charge.queued_at = None
         return False
-    open_attempt_id = session.scalar(
-        select(Attempt.id).where(Attempt.charge_id == charge.id, Attempt.status.in_(NO_OTHER))
-    )
-    if open_attempt_id is not None:
+    if found.has_other:
         return False
     if charge.amount_minor > pledge.amount_minor:
         charge.amount_minor = pledge.amount_minor

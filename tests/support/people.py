@@ -26,6 +26,9 @@ class NoLimit:
     def acquire(self) -> None:
         return
 
+    def sent(self, at: float) -> None:
+        return
+
     def slow_down(self) -> None:
         self.slowed += 1
 

@@ -18,7 +18,7 @@ from billing.local.stripe.errors import (
     unknown_path,
 )
 from billing.local.stripe.expand import expand
-from billing.local.stripe.faults import AFTER, Plan, hang, reset
+from billing.local.stripe.faults import AFTER, Plan, hang, reset, waited
 from billing.local.stripe.forms import parse_form
 from billing.local.stripe.house import House
 from billing.local.stripe.idempotency import Remembered, fingerprint
@@ -77,7 +77,8 @@ async def serve(house: House, request: web.Request) -> web.StreamResponse:
     try:
         check_key(request)
         found = house.router.match(request.method, request.path.rstrip("/"))
-        house.faults.admit(f"{request.method} {found[0].path if found else request.path}")
+        endpoint = f"{request.method} {found[0].path if found else request.path}"
+        house.faults.admit(endpoint, waited(request))
         if found is None:
             raise unknown_path(request.method, request.path)
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None

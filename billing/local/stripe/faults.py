@@ -6,7 +6,10 @@ probability drawn from a seeded generator, so that a run can be repeated.
 
 import asyncio
 import random
-from collections import defaultdict, deque
+import socket
+import struct
+from bisect import bisect_right, insort
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -20,6 +23,11 @@ AFTER = ("timeout_after", "reset_after", "error_500_after")
 WEBHOOKS = ("duplicate", "delay", "reorder", "lose")
 KINDS = (*BEFORE, *AFTER, *WEBHOOKS)
 MAX_LATENCY_MS = 600_000
+_REMEMBERED_SECONDS = 3.0
+_LAST_DATA_RECV = struct.Struct("52xI")
+"""Milliseconds since data came, in Linux's `struct tcp_info`."""
+
+_LONGEST_WAIT = 1.0
 
 
 @dataclass
@@ -61,22 +69,35 @@ class Plan:
 class Window:
     """Requests in the last second, and the most there ever were in one."""
 
-    times: deque[float] = field(default_factory=deque)
+    times: list[float] = field(default_factory=list)
     most: int = 0
     total: int = 0
     refused: int = 0
 
-    def count(self, now: float) -> int:
-        """How many in the second before `now`."""
-        while self.times and self.times[0] <= now - 1.0:
-            self.times.popleft()
-        return len(self.times)
+    def would_be(self, at: float) -> int:
+        """How many there would be in the fullest second around `at`, one that comes then included.
 
-    def admit(self, now: float) -> None:
-        """One more."""
-        self.times.append(now)
+        They need not come in the order of their times.
+        """
+        self._forget(at)
+        times = sorted([*self.times, at])
+        first, most = 0, 0
+        for last, time in enumerate(times):
+            while times[first] <= time - 1.0:
+                first += 1
+            if times[first] <= at <= time:
+                most = max(most, last - first + 1)
+        return most
+
+    def admit(self, at: float, fullest: int) -> None:
+        """One more, which makes that many in its fullest second."""
+        insort(self.times, at)
         self.total += 1
-        self.most = max(self.most, len(self.times))
+        self.most = max(self.most, fullest)
+
+    def _forget(self, at: float) -> None:
+        """Those too long ago to share a second with any that is still to be looked at."""
+        del self.times[: bisect_right(self.times, at - _REMEMBERED_SECONDS)]
 
 
 class Faults:
@@ -142,20 +163,19 @@ class Faults:
             },
         }
 
-    def admit(self, endpoint: str) -> None:
-        """Count a request, or raise the 429."""
-        now = asyncio.get_running_loop().time()
+    def admit(self, endpoint: str, waited: float = 0.0) -> None:
+        """Count a request that came `waited` seconds ago, or raise the 429."""
+        at = asyncio.get_running_loop().time() - waited
         mine = self.endpoints[endpoint]
-        full = self.limit is not None and self.all.count(now) >= self.limit
-        own_full = self.endpoint_limit is not None and mine.count(now) >= self.endpoint_limit
+        here, all_told = mine.would_be(at), self.all.would_be(at)
+        full = self.limit is not None and all_told > self.limit
+        own_full = self.endpoint_limit is not None and here > self.endpoint_limit
         if full or own_full:
             self.all.refused += 1
             mine.refused += 1
             raise rate_limited("global-rate" if full else "endpoint-rate")
-        self.all.count(now)
-        mine.count(now)
-        self.all.admit(now)
-        mine.admit(now)
+        self.all.admit(at, all_told)
+        mine.admit(at, here)
 
     def plan(self, method: str, path: str) -> Plan:
         """What happens to this request."""
@@ -181,6 +201,20 @@ class Faults:
         if rule.times is not None:
             rule.times -= 1
         return True
+
+
+def waited(request: web.Request) -> float:
+    """Seconds for which a request has lain in the kernel, so that it is counted when it came.
+
+    How busy this process was must not make two requests look nearer than they were. 0 where the
+    kernel does not tell (elsewhere than on Linux).
+    """
+    line = request.get_extra_info("socket")
+    if line is None or not hasattr(socket, "TCP_INFO"):
+        return 0.0
+    told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV.size)
+    milliseconds: int = _LAST_DATA_RECV.unpack(told)[0]
+    return min(milliseconds / 1000, _LONGEST_WAIT)
 
 
 async def hang(request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,131 @@
+"""A million pledges, 30,000 of them due: creating the charges, and picking the next batch."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery
+from sqlalchemy.orm import Session
+
+from billing.charges.due import claim_due_charges, create_due_charges
+from billing.clock import SystemClock
+from billing.runtime import Runtime
+from tests.bench.figures import Figure, Say
+from tests.bench.house import House, opened
+from tests.bench.people import bring_customers, write_pledges
+
+SMALL, LARGE = 10_000, 1_000_000
+DUE = 30_000
+SMALL_DUE = 3_000
+PICKED = 500
+TIMES = 15
+CUSTOMERS = 1_000
+WATCHED_SECONDS = 45
+NIGHT_RATE = 20
+
+_NONE_LEFT = """
+SELECT NOT EXISTS (
+    SELECT FROM pledges WHERE status = 'active' AND next_charge_at <= now())
+"""
+
+
+def run(say: Say) -> list[Figure]:
+    """Both tables, one after the other, in databases of their own."""
+    with opened() as house:
+        _fill(house, SMALL, SMALL_DUE, say)
+        small = _picks(house, say)
+    with opened() as house:
+        _fill(house, LARGE, DUE, say)
+        large = _picks(house, say)
+        figures = _night(house, say)
+    for name, picked in small.items():
+        figures += [
+            Figure(f"{name}, {SMALL:,} pledges", picked * 1e3, "ms"),
+            Figure(f"{name}, {LARGE:,} pledges", large[name] * 1e3, "ms"),
+            Figure(f"{name}: times as long in the larger table", large[name] / picked, "times",
+                   at_most=1.5),
+        ]  # fmt: skip
+    return figures
+
+
+def _fill(house: House, people: int, due: int, say: Say) -> None:
+    say(f"{people:,} pledges, {due:,} due …")
+    now = SystemClock().now()
+    anchor = now - timedelta(days=33)
+    write_pledges(
+        house, people=people, due_count=due, anchor=anchor, due=now - timedelta(minutes=1)
+    )
+
+
+def _picks(house: House, say: Say) -> dict[str, float]:
+    """Seconds to pick a batch of due pledges, and one of due charges: medians, undone each time."""
+    say(f"picking {PICKED}, {TIMES} times …")
+    runtime = house.runtime()
+    now, zone = runtime.clock.now(), runtime.settings.newsroom.timezone
+
+    def create(session: Session) -> None:
+        assert create_due_charges(session, zone=zone, now=now, limit=PICKED).pledges == PICKED
+
+    def claim(session: Session) -> None:
+        assert len(claim_due_charges(session, now=now, limit=PICKED)) == PICKED
+
+    created = _undone(runtime, create)
+    with runtime.database.transaction() as session:
+        for _ in range(4):
+            create(session)
+    claimed = _undone(runtime, claim)
+    runtime.database.dispose()
+    return {
+        f"charges for the next {PICKED} pledges": created,
+        f"picking the next {PICKED} charges": claimed,
+    }
+
+
+def _undone(runtime: Runtime, step: Callable[[Session], None]) -> float:
+    took = []
+    for _ in range(TIMES):
+        with runtime.database.engine.connect() as connection, Session(connection) as session:
+            began = time.monotonic()
+            step(session)
+            took.append(time.monotonic() - began)
+            session.rollback()
+    return statistics.median(took)
+
+
+def _night(house: House, say: Say) -> list[Figure]:
+    """The worker creates the rest of the charges, queues them all and begins to take money."""
+    house.start_standin()
+    bring_customers(house, people=CUSTOMERS, anchor=SystemClock().now() - timedelta(days=33))
+    house.start_worker(NIGHT_RATE)
+    rest = house.scalar(
+        "SELECT count(*) FROM pledges WHERE status = 'active' AND next_charge_at <= now()"
+    )
+    say(f"one worker creates the other {rest:,} charges …")
+    with Celery(broker=house.redis_url) as app, house.database() as database:
+        began = time.monotonic()
+        app.send_task("workers.charges.renew", queue="sweeps")
+        while not _answer(database, _NONE_LEFT):
+            time.sleep(0.02)
+        took = time.monotonic() - began
+        most = 0.0
+        while time.monotonic() - began < WATCHED_SECONDS:
+            most = max(most, house.memory_mb("worker"))
+            time.sleep(0.2)
+        queued = _answer(database, "SELECT count(*) FROM charges WHERE queued_at IS NOT NULL")
+        paid = _answer(
+            database, "SELECT count(*) FROM charges WHERE period > 0 AND status = 'succeeded'"
+        )
+    return [
+        Figure(f"creating {DUE:,} charges (from {rest:,})", took * DUE / rest, "s", at_most=5),
+        Figure(f"queued {WATCHED_SECONDS} s later", queued, "charges"),
+        Figure(f"paid {WATCHED_SECONDS} s later", paid, "charges"),
+        Figure("memory of the worker, at its most", most, "MB", at_most=250),
+    ]
+
+
+def _answer(database: Any, query: str) -> Any:
+    return database.execute(query).fetchone()[0]

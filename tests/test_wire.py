@@ -1,0 +1,96 @@
+"""The connections to Stripe: kept, shared by all threads, and telling when a request has left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import urllib3
+
+from billing.gateway import Gateway, OutcomeUnknownError
+from billing.settings import StripeSettings
+from billing.wire import Wire, when_sent
+
+SLOW_SECONDS = 0.3
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Answers after a while, and says over which connection it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(SLOW_SECONDS)
+        body = str(self.client_address[1]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        return
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def wire(address: str) -> Iterator[Wire]:
+    opened = Wire(address, ca_certs="", connect_seconds=3, read_seconds=5)
+    yield opened
+    opened.close()
+
+
+def test_a_connection_is_kept_and_taken_by_whichever_thread_is_next(
+    wire: Wire, address: str
+) -> None:
+    def ask(_: int) -> bytes:
+        return wire.send("post", address, {}, "a=b")[0]
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
+        assert one.submit(ask, 1).result() == another.submit(ask, 2).result()
+
+
+def test_it_tells_when_the_request_has_left_and_not_when_the_answer_came(
+    wire: Wire, address: str
+) -> None:
+    told: list[float] = []
+    when_sent(told.append)
+    wire.send("post", address, {}, "a=b")
+    wire.send("post", address, {}, "a=b")
+    assert len(told) == 1
+    assert time.monotonic() - told[0] > SLOW_SECONDS
+
+
+def test_a_refused_connection_is_an_error_of_one_kind(wire: Wire) -> None:
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        wire.send("post", "http://127.0.0.1:9/", {}, "a=b")
+
+
+def test_a_payment_without_an_answer_has_an_unknown_outcome() -> None:
+    gateway = Gateway(
+        StripeSettings(
+            api_key="sk_test_nobody",
+            api_base="http://127.0.0.1:9",
+            checkout_origin="http://127.0.0.1:9",
+            webhook_secret=None,
+            requests_per_second=20,
+        )
+    )
+    told: list[float] = []
+    with pytest.raises(OutcomeUnknownError):
+        gateway.charge_off_session({"amount": 500}, "key", sent=told.append)
+    assert told == []
