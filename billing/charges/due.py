@@ -14,7 +14,7 @@ from billing.charges.domain import ASKABLE, ChargeKind, ChargeStatus
 from billing.charges.notices import is_announced
 from billing.charges.tables import Charge
 from billing.db import Json
-from billing.pledges.domain import PledgeStatus, current_period, due_at
+from billing.pledges.domain import PledgeStatus
 from billing.pledges.tables import Pledge
 
 REQUEUE_AFTER = timedelta(minutes=10)
@@ -63,7 +63,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
             {
                 "id": pledge.id,
                 "next_period": period + 1,
-                "next_charge_at": due_at(pledge.anchor_at, pledge.cadence, period + 1, zone),
+                "next_charge_at": pledge.calendar(zone).due_at(period + 1),
                 "renewal_notice_id": None,
             }
             for pledge in pledges
@@ -94,12 +94,12 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
 
 
 def _period(pledge: Pledge, now: datetime, zone: ZoneInfo) -> int:
-    return max(pledge.next_period, current_period(pledge.anchor_at, pledge.cadence, now, zone))
+    return max(pledge.next_period, pledge.calendar(zone).current(now))
 
 
 def _charge_for(pledge: Pledge, zone: ZoneInfo, now: datetime) -> Json:
     period = _period(pledge, now, zone)
-    due = due_at(pledge.anchor_at, pledge.cadence, period, zone)
+    due = pledge.calendar(zone).due_at(period)
     return {
         "kind": ChargeKind.PLEDGE,
         "status": ChargeStatus.DUE,
