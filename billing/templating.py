@@ -39,6 +39,8 @@ EMAILS: tuple[str, ...] = (
     "card_needed",
     "confirm_payment",
     "lapsed",
+    "pledge_changed",
+    "prepaid",
     "payment_failed",
     "receipt",
     "refunded",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.audit.findings import Finding, count, offenders
@@ -35,7 +35,7 @@ def calendars_kept(runtime: Runtime, session: Session) -> Finding:
             found.offenders.append(f"pledge {pledge.id} is next charged off its day")
     rhythms = _Rhythms(session, zone)
     periods = (
-        select(Charge.id, Charge.period, Charge.due_at, Pledge)
+        select(Charge.id, func.coalesce(Charge.period, 0), Charge.due_at, Pledge)
         .join(Pledge, Pledge.id == Charge.pledge_id)
         .where(Charge.period > 0)
         .execution_options(yield_per=_CHUNK)
