@@ -41,6 +41,7 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
     return {
         "create the charges now due": _every(tick_seconds, "workers.charges.renew"),
         "resolve attempts without an outcome": _every(tick_seconds, "workers.charges.resolve"),
+        "end pauses": _every(tick_seconds, "workers.pledges.resume"),
         "let pledges lapse": _every(tick_seconds, "workers.charges.lapse"),
         "announce annual charges": _every(tick_seconds, "workers.cards.announce"),
         "warn of cards that expire": _every(slow, "workers.cards.warn"),

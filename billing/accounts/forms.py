@@ -55,7 +55,7 @@ def read_pause(fields: Mapping[str, str], now: datetime, zone: ZoneInfo) -> date
         except ValueError as error:
             raise PauseProblemError from error
     elif months in {str(each) for each in PAUSES}:
-        wall = local.replace(tzinfo=None, microsecond=0) + relativedelta(months=int(months))
+        wall = local.replace(tzinfo=None) + relativedelta(months=int(months))
         until = wall.replace(tzinfo=zone)
     else:
         raise PauseProblemError

@@ -47,7 +47,8 @@ def pause(
         NotPossibleError: when it is paused or has ended, or `until` is not within a year from now.
         DoneAlreadyError, ChangedMeanwhileError: see this module.
     """
-    pledge = _lock(session, pledge_id, ChangeKind.PAUSED, seen)
+    pledge = get_pledge(session, pledge_id, lock=True)
+    _compare(session, pledge, ChangeKind.PAUSED, seen, done=pledge.paused_until == until)
     if not may_become(pledge.status, PledgeStatus.PAUSED) or not now < until < now + LONGEST_PAUSE:
         raise NotPossibleError
     ends = paid_until(pledge, zone, now)
@@ -77,7 +78,8 @@ def resume(
         NotPossibleError: when it is not paused, or its day has not come.
         DoneAlreadyError, ChangedMeanwhileError: see this module.
     """
-    pledge = _lock(session, pledge_id, ChangeKind.RESUMED, seen)
+    pledge = get_pledge(session, pledge_id, lock=True)
+    _compare(session, pledge, ChangeKind.RESUMED, seen)
     until = pledge.paused_until
     if pledge.status is not PledgeStatus.PAUSED or until is None:
         raise NotPossibleError
@@ -118,7 +120,8 @@ def skip(session: Session, pledge_id: int, *, seen: int, zone: ZoneInfo, now: da
         NotPossibleError: when it is not active.
         DoneAlreadyError, ChangedMeanwhileError: see this module.
     """
-    pledge = _lock(session, pledge_id, ChangeKind.SKIPPED, seen)
+    pledge = get_pledge(session, pledge_id, lock=True)
+    _compare(session, pledge, ChangeKind.SKIPPED, seen)
     if pledge.status is not PledgeStatus.ACTIVE:
         raise NotPossibleError
     skipped = pledge.next_period
@@ -151,7 +154,10 @@ def change_terms(
         NotPossibleError: when nothing would change, or the pledge's state does not allow it.
         DoneAlreadyError, ChangedMeanwhileError: see this module.
     """
-    pledge = _lock(session, pledge_id, ChangeKind.TERMS, seen)
+    pledge = get_pledge(session, pledge_id, lock=True)
+    wanted = (amount.minor, fee_cover.minor, cadence)
+    done = wanted == (pledge.amount_minor, pledge.fee_cover_minor, pledge.cadence)
+    _compare(session, pledge, ChangeKind.TERMS, seen, done=done)
     if not _may_be_agreed(pledge, amount, fee_cover, cadence):
         raise NotPossibleError
     old_amount, old_cadence, old_worth = pledge.amount_minor, pledge.cadence, worth(pledge)
@@ -190,17 +196,21 @@ def prepay(session: Session, pledge: Pledge, *, months: int, zone: ZoneInfo, now
     return first
 
 
-def _lock(session: Session, pledge_id: int, kind: ChangeKind, seen: int | None) -> Pledge:
-    """The pledge, locked, if it is still what its supporter was shown."""
-    pledge = get_pledge(session, pledge_id, lock=True)
+def _compare(
+    session: Session, pledge: Pledge, kind: ChangeKind, seen: int | None, *, done: bool = True
+) -> None:
+    """See that a locked pledge is still what its supporter was shown.
+
+    `done` tells whether it is by now as they want it: then this change may be the reason.
+    """
     if seen is None or seen == pledge.version:
-        return pledge
+        return
     since = session.scalars(
         select(PledgeChange.kind)
         .where(PledgeChange.pledge_id == pledge.id, PledgeChange.version > seen)
         .order_by(PledgeChange.version)
     ).all()
-    raise DoneAlreadyError if list(since) == [kind] else ChangedMeanwhileError
+    raise DoneAlreadyError if done and list(since) == [kind] else ChangedMeanwhileError
 
 
 def _may_be_agreed(pledge: Pledge, amount: Money, fee_cover: Money, cadence: Cadence) -> bool:
