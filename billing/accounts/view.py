@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.charges.changing import find_open
+from billing.charges.changing import find_open, prepaid_until
 from billing.charges.notices import AT_LEAST
-from billing.charges.tables import Charge
 from billing.checkout.domain import OFFERS, Offer
 from billing.checkout.prepay import Ahead, ways_ahead
 from billing.money import Money
@@ -106,7 +104,7 @@ def look_at(session: Session, runtime: Runtime, pledge_id: int) -> PledgeSeen:
         skips_to=calendar.due_at(pledge.next_period + 1) if active else None,
         resumes_to=_after(runtime, pledge, runtime.clock.now()) if pledge.paused_until else None,
         ahead=ways_ahead(runtime, pledge),
-        prepaid_until=_prepaid_until(session, pledge),
+        prepaid_until=prepaid_until(session, pledge),
         offer=OFFERS.get(pledge.currency),
         language=pledge.language,
         reachable=session.get_one(Supporter, pledge.supporter_id).email_encrypted is not None,
@@ -141,15 +139,3 @@ def _after(runtime: Runtime, pledge: Pledge, moment: datetime) -> datetime:
     calendar = pledge.calendar(runtime.settings.newsroom.timezone)
     moved, period = after_pause(calendar, pledge.next_period, moment)
     return moved.due_at(period)
-
-
-def _prepaid_until(session: Session, pledge: Pledge) -> datetime | None:
-    """The next payment's moment, where the last one paid for several months up to it."""
-    ahead = session.scalar(
-        select(Charge.id).where(
-            Charge.pledge_id == pledge.id,
-            Charge.months > 1,
-            Charge.period + Charge.months == pledge.next_period,
-        )
-    )
-    return pledge.next_charge_at if ahead is not None else None

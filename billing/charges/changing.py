@@ -138,6 +138,17 @@ def find_open(session: Session, pledge_id: int) -> Charge | None:
     return session.scalars(query.order_by(Charge.period.desc()).limit(1)).one_or_none()
 
 
+def prepaid_until(session: Session, pledge: Pledge) -> datetime | None:
+    """When monthly payments go on, where the last one paid for several months up to then."""
+    ahead = select(Charge.id).where(
+        Charge.pledge_id == pledge.id,
+        Charge.months > 1,
+        Charge.status == ChargeStatus.SUCCEEDED,
+        Charge.period + Charge.months == pledge.next_period,
+    )
+    return pledge.next_charge_at if session.scalar(ahead) is not None else None
+
+
 def let_go(session: Session, pledge_id: int) -> None:
     """Ask no more for what is due or was declined of a locked pledge; what is under way stays."""
     session.execute(
