@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
+from billing.charges.notices import put_notices
 from billing.charges.resolve import claim_unsettled, resolve
 from billing.charges.submit import open_attempt, send
+from billing.checkout.mend import start_mending
+from billing.money import Money
+from billing.outbox import OutboxStatus
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, DoneAlreadyError, NotPossibleError
 from billing.pledges.service import cancel
@@ -25,7 +30,7 @@ from tests.support.changes import (
     run_day,
     skip,
 )
-from tests.support.letters import letters
+from tests.support.letters import deliver_all, letters
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
 
@@ -279,3 +284,104 @@ def test_what_has_ended_cannot_be_changed(runtime: Runtime, pledge_id: int, now:
     ):
         with pytest.raises(NotPossibleError):
             attempt()
+
+
+def announce(runtime: Runtime) -> list[int]:
+    """Write what has to be announced by now: the sums that were named, oldest first."""
+    now = runtime.clock.now()
+    with runtime.database.transaction() as session:
+        put_notices(session, runtime, now=now, limit=10)
+    return [letter.context["amount_minor"] for letter in letters(runtime, "renewal_notice")]
+
+
+@pytest.fixture
+def yearly(runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime) -> int:
+    """An annual pledge of $60, ten days before its next payment, announced."""
+    customer_id, card_id = card_of(stripe)
+    pledge_id = pledge_of(
+        runtime,
+        anchor=now,
+        customer_id=customer_id,
+        payment_method_id=card_id,
+        cadence=Cadence.ANNUAL,
+        amount=Money(6000, "usd"),
+    )
+    advance(timedelta(days=355))
+    assert announce(runtime) == [6000]
+    return pledge_id
+
+
+def test_a_sum_changed_after_its_notice_is_announced_again_before_it_is_taken(
+    runtime: Runtime, advance: Advance, yearly: int
+) -> None:
+    deliver_all(runtime, runtime.clock.now())
+    advance(5 * DAY)
+    agree(runtime, yearly, 9000, Cadence.ANNUAL)
+    assert announce(runtime) == [6000, 9000]
+    deliver_all(runtime, runtime.clock.now())
+    advance(6 * DAY)
+    run_day(runtime)
+    assert taken(runtime, yearly) == []
+    advance(2 * DAY)
+    run_day(runtime)
+    assert taken(runtime, yearly) == [(1, 9000)]
+
+
+def test_a_notice_that_has_not_gone_is_taken_back(runtime: Runtime, yearly: int) -> None:
+    agree(runtime, yearly, 3000, Cadence.ANNUAL)
+    agree(runtime, yearly, 6000, Cadence.ANNUAL)
+    assert announce(runtime) == [6000, 6000]
+    states = [letter.status for letter in letters(runtime, "renewal_notice")]
+    assert states == [OutboxStatus.DROPPED, OutboxStatus.WAITING]
+
+
+def test_an_annual_payment_skipped_is_not_taken_on_its_old_notice(
+    runtime: Runtime, advance: Advance, yearly: int
+) -> None:
+    deliver_all(runtime, runtime.clock.now())
+    skip(runtime, yearly)
+    advance(20 * DAY)
+    run_day(runtime)
+    assert charges_of(runtime, yearly) == []
+    assert get_pledge(runtime, yearly).next_period == 2
+
+
+def test_a_pause_over_an_annual_payment_moves_its_year(
+    runtime: Runtime, advance: Advance, yearly: int
+) -> None:
+    pause(runtime, yearly, runtime.clock.now() + 2 * MONTH)
+    advance(63 * DAY)
+    run_day(runtime)
+    pledge = get_pledge(runtime, yearly)
+    assert (pledge.status, pledge.next_period) == (PledgeStatus.ACTIVE, 1)
+    assert pledge.from_month in (14, 15)
+    assert announce(runtime)[-1] == 6000
+
+
+def test_making_good_asks_for_the_lower_sum(
+    runtime: Runtime, stripe: StandIn, advance: Advance
+) -> None:
+    reader = due_renewal(runtime, stripe, advance, "pm_card_chargeCustomerFail")
+    reader.pay()
+    agree(runtime, reader.pledge_id, 300)
+    stripe.pay(start_mending(runtime, reader.pledge_id, title="Monthly"))
+    hear(runtime)
+    assert taken(runtime, reader.pledge_id) == [(1, 300)]
+    assert reader.pledge.status is PledgeStatus.ACTIVE
+    assert wrong(runtime) == []
+
+
+def test_a_pause_and_a_worker_at_once_take_nothing_or_once(
+    runtime: Runtime, stripe: StandIn, advance: Advance
+) -> None:
+    reader = due_renewal(runtime, stripe, advance)
+    until = runtime.clock.now() + 2 * MONTH
+    with ThreadPoolExecutor(2) as both:
+        worker = both.submit(reader.pay)
+        pausing = both.submit(pause, runtime, reader.pledge_id, until)
+        worker.result()
+        pausing.result()
+    assert reader.pledge.status is PledgeStatus.PAUSED
+    assert reader.charge.status in (ChargeStatus.SUCCEEDED, ChargeStatus.CANCELLED)
+    hear(runtime)
+    assert wrong(runtime) == []
