@@ -53,9 +53,10 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     ).all()
     if not pledges:
         return Batch(0)
+    turns = [(pledge, _period(pledge, now, zone)) for pledge in pledges]
     session.execute(
         insert(Charge).on_conflict_do_nothing(index_elements=[Charge.pledge_id, Charge.period]),
-        [_charge_for(pledge, zone, now) for pledge in pledges],
+        [_charge_for(pledge, period, zone, now) for pledge, period in turns],
     )
     session.execute(
         update(Pledge),
@@ -66,8 +67,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
                 "next_charge_at": pledge.calendar(zone).due_at(period + 1),
                 "renewal_notice_id": None,
             }
-            for pledge in pledges
-            for period in [_period(pledge, now, zone)]
+            for pledge, period in turns
         ],
     )
     return Batch(len(pledges))
@@ -97,8 +97,7 @@ def _period(pledge: Pledge, now: datetime, zone: ZoneInfo) -> int:
     return max(pledge.next_period, pledge.calendar(zone).current(now))
 
 
-def _charge_for(pledge: Pledge, zone: ZoneInfo, now: datetime) -> Json:
-    period = _period(pledge, now, zone)
+def _charge_for(pledge: Pledge, period: int, zone: ZoneInfo, now: datetime) -> Json:
     due = pledge.calendar(zone).due_at(period)
     return {
         "kind": ChargeKind.PLEDGE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -148,9 +148,9 @@ class Calendar:
         """
         if self.cadence not in _MONTHS:
             raise ValueError("a gift has no calendar")
-        days = (now - self.anchor) / timedelta(days=1)
-        ahead = int((days / 28 - self.from_month) / _MONTHS[self.cadence]) + 1
-        period = self.from_period + max(0, ahead)
+        first, today = self.anchor.astimezone(self.zone), now.astimezone(self.zone)
+        months = (today.year - first.year) * 12 + today.month - first.month
+        period = self.from_period + max(0, (months - self.from_month) // _MONTHS[self.cadence])
         while period >= max(1, self.from_period) and self.due_at(period) > now:
             period -= 1
         return max(0, period)
