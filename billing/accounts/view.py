@@ -85,7 +85,8 @@ def look_at(session: Session, runtime: Runtime, pledge_id: int) -> PledgeSeen:
         PledgeNotFoundError: when there is none.
     """
     pledge = get_pledge(session, pledge_id)
-    calendar = pledge.calendar(runtime.settings.newsroom.timezone)
+    now, zone = runtime.clock.now(), runtime.settings.newsroom.timezone
+    calendar, turn = pledge.calendar(zone), pledge.turn(zone, now)
     under_way = find_open(session, pledge_id)
     active = pledge.status is PledgeStatus.ACTIVE
     return PledgeSeen(
@@ -100,10 +101,10 @@ def look_at(session: Session, runtime: Runtime, pledge_id: int) -> PledgeSeen:
         paused_until=pledge.paused_until,
         cancelled_at=pledge.cancelled_at,
         under_way=Money(under_way.amount_minor, under_way.currency) if under_way else None,
-        skips=calendar.due_at(pledge.next_period) if active else None,
-        skips_to=calendar.due_at(pledge.next_period + 1) if active else None,
-        resumes_to=_after(runtime, pledge, runtime.clock.now()) if pledge.paused_until else None,
-        ahead=ways_ahead(runtime, pledge),
+        skips=calendar.due_at(turn) if active else None,
+        skips_to=calendar.due_at(turn + 1) if active else None,
+        resumes_to=_after(runtime, pledge, now) if pledge.paused_until else None,
+        ahead=ways_ahead(runtime, pledge, now),
         prepaid_until=prepaid_until(session, pledge),
         offer=OFFERS.get(pledge.currency),
         language=pledge.language,

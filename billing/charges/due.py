@@ -53,7 +53,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     ).all()
     if not pledges:
         return Batch(0)
-    turns = [(pledge, _period(pledge, now, zone)) for pledge in pledges]
+    turns = [(pledge, pledge.turn(zone, now)) for pledge in pledges]
     session.execute(
         insert(Charge).on_conflict_do_nothing(index_elements=[Charge.pledge_id, Charge.period]),
         [_charge_for(pledge, period, zone, now) for pledge, period in turns],
@@ -91,10 +91,6 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
     )
     claimed = update(Charge).where(Charge.id.in_(due)).values(queued_at=now).returning(Charge.id)
     return sorted(session.scalars(claimed).all())
-
-
-def _period(pledge: Pledge, now: datetime, zone: ZoneInfo) -> int:
-    return max(pledge.next_period, pledge.calendar(zone).current(now))
 
 
 def _charge_for(pledge: Pledge, period: int, zone: ZoneInfo, now: datetime) -> Json:

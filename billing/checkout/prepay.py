@@ -63,14 +63,15 @@ class Ahead:
     """When monthly payments go on."""
 
 
-def ways_ahead(runtime: Runtime, pledge: Pledge) -> list[Ahead]:
+def ways_ahead(runtime: Runtime, pledge: Pledge, now: datetime) -> list[Ahead]:
     """What a pledge may be paid ahead; nothing for one that is not monthly and active."""
     offer = OFFERS.get(pledge.currency)
     if offer is None or pledge.cadence is not Cadence.MONTHLY:
         return []
     if pledge.status is not PledgeStatus.ACTIVE:
         return []
-    calendar = pledge.calendar(runtime.settings.newsroom.timezone)
+    zone = runtime.settings.newsroom.timezone
+    calendar, turn = pledge.calendar(zone), pledge.turn(zone, now)
     monthly = Money(pledge.amount_minor, pledge.currency)
     ways = []
     for months in MONTHS:
@@ -86,7 +87,7 @@ def ways_ahead(runtime: Runtime, pledge: Pledge) -> list[Ahead]:
                     months * fee_on(monthly, offer).minor - fee_on(total, offer).minor,
                     pledge.currency,
                 ),
-                next_charge_at=calendar.due_at(pledge.next_period + months),
+                next_charge_at=calendar.due_at(turn + months),
             )
         )
     return [way for way in ways if way.total.minor <= offer.maximum]
@@ -112,7 +113,7 @@ def start_prepaying(runtime: Runtime, pledge_id: int, *, months: int, seen: int,
         pledge = get_pledge(session, pledge_id, lock=True)
         if pledge.version != seen:
             raise ChangedMeanwhileError
-        way = next((way for way in ways_ahead(runtime, pledge) if way.months == months), None)
+        way = next((way for way in ways_ahead(runtime, pledge, now) if way.months == months), None)
         if way is None:
             raise NotPossibleError
         if find_open(session, pledge_id) is not None:
@@ -138,7 +139,7 @@ def take_prepaid(
     zone = runtime.settings.newsroom.timezone
     pledge = get_pledge(session, checkout.prepays_pledge_id, lock=True)
     mark_paid(session, pledge, zone=zone, now=now)
-    charge.due_at = pledge.calendar(zone).due_at(pledge.next_period)
+    charge.due_at = pledge.calendar(zone).due_at(pledge.turn(zone, now))
     charge.period = prepay(session, pledge, months=checkout.months, zone=zone, now=now)
     charge.pledge_id = pledge.id
     charge.months = checkout.months

@@ -124,7 +124,7 @@ def skip(session: Session, pledge_id: int, *, seen: int, zone: ZoneInfo, now: da
     _compare(session, pledge, ChangeKind.SKIPPED, seen)
     if pledge.status is not PledgeStatus.ACTIVE:
         raise NotPossibleError
-    skipped = pledge.next_period
+    skipped = pledge.turn(zone, now)
     _go_to(pledge, skipped + 1, zone)
     _record(session, pledge, ChangeKind.SKIPPED, now, spared=(skipped, skipped + 1))
     return pledge
@@ -162,7 +162,9 @@ def change_terms(
         raise NotPossibleError
     old_amount, old_cadence, old_worth = pledge.amount_minor, pledge.cadence, worth(pledge)
     if cadence is not old_cadence:
+        pledge.next_period = pledge.turn(zone, now)
         calendar = in_rhythm(pledge.calendar(zone), cadence, pledge.next_period)
+        pledge.next_charge_at = calendar.due_at(pledge.next_period)
         pledge.cadence = cadence
         pledge.from_period, pledge.from_month = calendar.from_period, calendar.from_month
     pledge.amount_minor, pledge.fee_cover_minor = amount.minor, fee_cover.minor
@@ -179,7 +181,7 @@ def prepay(session: Session, pledge: Pledge, *, months: int, zone: ZoneInfo, now
     Returns:
         The first of the periods paid for.
     """
-    first = pledge.next_period
+    first = pledge.turn(zone, now)
     if pledge.cadence is Cadence.MONTHLY:
         pledge.next_period, spared = first + months, (first + 1, first + months)
     else:  # It became annual while the page was open: the year begins when these months are over.

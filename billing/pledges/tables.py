@@ -133,6 +133,13 @@ class Pledge(Base):
             from_month=self.from_month,
         )
 
+    def turn(self, zone: ZoneInfo, now: datetime) -> int:
+        """The period charged next: the first without a charge, or a later one if due by now.
+
+        After an outage what was missed before it is not charged any more (invariant 7).
+        """
+        return max(self.next_period, self.calendar(zone).current(now))
+
 
 class PledgeChange(Base):
     """One change that a supporter made to a pledge; rows are only ever added."""

@@ -385,3 +385,13 @@ def test_a_pause_and_a_worker_at_once_take_nothing_or_once(
     assert reader.charge.status in (ChargeStatus.SUCCEEDED, ChargeStatus.CANCELLED)
     hear(runtime)
     assert wrong(runtime) == []
+
+
+def test_a_skip_in_an_outage_leaves_out_the_payment_that_would_be_taken(
+    runtime: Runtime, advance: Advance, pledge_id: int
+) -> None:
+    advance(timedelta(days=70))  # two months fell due, and nothing ran
+    skip(runtime, pledge_id)
+    run_day(runtime)
+    assert charges_of(runtime, pledge_id) == []
+    assert get_pledge(runtime, pledge_id).next_period == 3

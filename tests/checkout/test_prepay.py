@@ -88,7 +88,7 @@ def test_its_receipt_says_what_was_paid_and_when_it_goes_on(
 
 def test_the_saved_fees_are_those_of_stripes_price_list(runtime: Runtime, pledge_id: int) -> None:
     with runtime.database.transaction():
-        ways = ways_ahead(runtime, get_pledge(runtime, pledge_id))
+        ways = ways_ahead(runtime, get_pledge(runtime, pledge_id), runtime.clock.now())
     # One by one $5 costs 2.9 % + 30 cents = 44 cents (rounded half to even); $60 at once $2.04.
     assert [(way.months, way.total.minor, way.saved.minor) for way in ways] == [
         (3, 1500, 3 * 44 - 74),
@@ -238,3 +238,14 @@ def test_a_page_that_nobody_pays_changes_nothing(
     assert get_pledge(runtime, pledge_id).next_charge_at == before
     assert before is not None
     assert before > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_after_an_outage_nobody_pays_ahead_for_months_gone_by(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
+) -> None:
+    advance(timedelta(days=70))  # two months fell due, and nothing ran
+    stripe.pay(open_page(runtime, pledge_id, 3))
+    hear(runtime)
+    assert paid(runtime, pledge_id) == [(2, 3, 1500)]
+    assert get_pledge(runtime, pledge_id).next_period == 5
+    assert wrong(runtime) == []
