@@ -9,6 +9,7 @@ from flask_babel import Babel
 from flask_wtf import CSRFProtect
 
 from billing import l10n, pages, site
+from billing.accounts import views as accounts_views
 from billing.appeals import views as appeals_views
 from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(cancel_views.blueprint)
     app.register_blueprint(mend_views.pay)
     app.register_blueprint(mend_views.card)
+    app.register_blueprint(accounts_views.blueprint)
     appeals_views.register(app)
     app.register_blueprint(site.blueprint)
     app.register_blueprint(staff_views.blueprint)

@@ -57,14 +57,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
-def choice(kind: type[StrEnum]) -> Enum:
-    """A text column that holds one value of `kind`, checked by the database."""
+def choice(kind: type[StrEnum], name: str = "") -> Enum:
+    """A text column that holds one value of `kind`, checked by the database.
+
+    `name` tells its check apart where a table has two of a kind.
+    """
     return Enum(
         kind,
         native_enum=False,
         create_constraint=True,
         length=32,
-        name=kind.__name__.lower(),
+        name=name or kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )
 

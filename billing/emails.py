@@ -15,7 +15,7 @@ from typing import Any
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from billing.l10n import format_day, format_money
+from billing.l10n import format_day, format_money, format_months
 from billing.money import Money
 from billing.settings import NewsroomSettings
 
@@ -50,6 +50,7 @@ def write_email(
         "newsroom": newsroom,
         "money": lambda minor, currency: format_money(Money(minor, currency), language),
         "day": lambda moment: _day(str(moment), newsroom, language),
+        "span": lambda months: format_months(months, language),
     }
 
     def write(part: str) -> str:

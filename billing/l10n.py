@@ -9,6 +9,7 @@ from typing import Any
 from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_percent
+from babel.units import format_unit
 from flask import Flask, request, url_for
 from flask_babel import get_locale, gettext as _gettext
 
@@ -26,6 +27,7 @@ def register(app: Flask) -> None:
     app.add_template_filter(_money_filter, "money")
     app.add_template_filter(_day_filter, "day")
     app.add_template_filter(_share_filter, "share")
+    app.add_template_filter(_months_filter, "months")
     app.context_processor(_shared_names)
 
 
@@ -61,6 +63,11 @@ def format_day(day: datetime | date, language: str) -> str:
     return format_date(day, format="long", locale=_DATES.get(language, language))
 
 
+def format_months(months: int, language: str) -> str:
+    """A number of months in words: 3 months, 3 месяца."""
+    return format_unit(months, "duration-month", locale=language)
+
+
 def format_share(share: float, language: str) -> str:
     """A share of one as a percentage, with one decimal place below ten percent."""
     pattern = Locale.parse(language).percent_formats[None].pattern
@@ -89,6 +96,10 @@ def _money_filter(amount: Money) -> str:
 
 def _day_filter(day: datetime | date) -> str:
     return format_day(day, current_language())
+
+
+def _months_filter(months: int) -> str:
+    return format_months(months, current_language())
 
 
 def _share_filter(share: float) -> str:

@@ -30,6 +30,7 @@ RECEIPT: dict[str, Any] = {
 }
 PLEDGE = {**RECEIPT, "next_charge_at": "2026-12-23T22:30:00+00:00", "cancel_url": CANCEL}
 SUM: dict[str, Any] = {"amount_minor": 500, "currency": "usd", "cadence": "monthly"}
+MANAGE = "http://localhost/pledges/token"
 PAY = "http://localhost/pledges/token/pay"
 FAILED = {
     **SUM,
@@ -91,9 +92,45 @@ CONTEXTS: dict[str, tuple[str, dict[str, Any]]] = {
             "charge_at": "2026-12-07T22:30:00+00:00",
         },
     ),
+    **{
+        f"a pledge that is {change}": (
+            "pledge_changed",
+            {**CARD, "manage_url": MANAGE, "change": change, "paused_until": until},
+        )
+        for change, until in (
+            ("paused", "2027-01-31T22:30:00+00:00"),
+            ("resumed", None),
+            ("skipped", None),
+        )
+    },
+    **{
+        f"months paid ahead, {what}": (
+            "prepaid",
+            {
+                **PLEDGE,
+                "cadence": "monthly",
+                "amount_minor": 3000,
+                "months": 6,
+                "next_amount_minor": 500,
+                "manage_url": MANAGE,
+                "next_charge_at": following,
+            },
+        )
+        for what, following in (("going on", PLEDGE["next_charge_at"]), ("cancelled", None))
+    },
+    "the last of an old sum": (
+        "receipt",
+        {
+            **PLEDGE,
+            "cadence": "annual",
+            "next_amount_minor": 6000,
+            "months": 1,
+            "manage_url": MANAGE,
+        },
+    ),
     "another amount": (
         "amount_changed",
-        {**CARD, "old_amount_minor": 2400, "old_cadence": "annual"},
+        {**CARD, "manage_url": MANAGE, "old_amount_minor": 2400, "old_cadence": "annual"},
     ),
     **{
         f"given back, {how}": (

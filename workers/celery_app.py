@@ -30,6 +30,7 @@ app.conf.update(
         "workers.charges",
         "workers.events",
         "workers.mail",
+        "workers.pledges",
         "workers.refunds",
         "workers.reminders",
     ],

@@ -56,6 +56,7 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
         "create the charges now due": _every(tick_seconds, "workers.charges.renew"),
         "keep charges queued": _every(quick, "workers.charges.queue"),
         "resolve attempts without an outcome": _every(tick_seconds, "workers.charges.resolve"),
+        "end pauses": _every(tick_seconds, "workers.pledges.resume"),
         "let pledges lapse": _every(tick_seconds, "workers.charges.lapse"),
         "announce annual charges": _every(tick_seconds, "workers.cards.announce"),
         "warn of cards that expire": _every(slow, "workers.cards.warn"),

@@ -74,6 +74,7 @@ def within_agreement(runtime: Runtime, session: Session) -> Finding:
                    || c.id || ' of ' || c.amount_minor
             FROM attempts a JOIN charges c ON c.id = a.charge_id
             WHERE a.kind = 'off_session' AND (a.params->>'amount')::bigint > c.amount_minor
+              AND a.status NOT IN ('declined', 'refused', 'absent')
             """,
         )
         + offenders(
@@ -162,7 +163,8 @@ def books_balanced(runtime: Runtime, session: Session) -> Finding:
             """
             SELECT 'the rule ' || rule || ' is missing or off'
             FROM unnest(ARRAY['ledger_transactions_append_only', 'ledger_entries_append_only',
-                              'ledger_entries_balanced', 'pledge_movements_append_only']) AS rule
+                              'ledger_entries_balanced', 'pledge_movements_append_only',
+                              'pledge_changes_append_only']) AS rule
             WHERE NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgname = rule AND tgenabled = 'O')
             """,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing.audit import after_payment, database, stripe_side, values
+from billing.audit import after_payment, changes, database, stripe_side, values
 from billing.audit.findings import INVARIANTS, Check, Finding
 from billing.runtime import Runtime
 
@@ -20,6 +20,11 @@ DATABASE_CHECKS: Sequence[Check] = (
     after_payment.stopped_by_dispute,
     after_payment.given_back,
     after_payment.nothing_left_hanging,
+    changes.months_paid_once,
+    changes.wishes_kept,
+    changes.changes_confirmed,
+    changes.pauses_end,
+    changes.revenue_explained,
     values.calendars_kept,
     values.privacy_kept,
 )

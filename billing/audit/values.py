@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.audit.findings import Finding, count, offenders
 from billing.charges.tables import Charge
 from billing.crypto import UnreadableError
 from billing.db import Base
-from billing.pledges.domain import due_at
-from billing.pledges.tables import Pledge
+from billing.pledges.domain import Calendar, after_pause
+from billing.pledges.tables import Pledge, PledgeChange
 from billing.reminders.tables import Reminder
 from billing.runtime import Runtime
 from billing.supporters.address import lookup_form
@@ -28,19 +31,19 @@ def calendars_kept(runtime: Runtime, session: Session) -> Finding:
     found = Finding(9, count(session, "pledges"))
     zone = runtime.settings.newsroom.timezone
     for pledge in session.scalars(select(Pledge).execution_options(yield_per=_CHUNK)):
-        expected = due_at(pledge.anchor_at, pledge.cadence, pledge.next_period, zone)
-        if pledge.next_charge_at is not None and pledge.next_charge_at != expected:
+        if pledge.next_charge_at not in (None, _next_charge(pledge, zone)):
             found.offenders.append(f"pledge {pledge.id} is next charged off its day")
+    rhythms = _Rhythms(session, zone)
     periods = (
-        select(Charge.id, Charge.period, Charge.due_at, Pledge.anchor_at, Pledge.cadence)
+        select(Charge.id, func.coalesce(Charge.period, 0), Charge.due_at, Pledge)
         .join(Pledge, Pledge.id == Charge.pledge_id)
         .where(Charge.period > 0)
         .execution_options(yield_per=_CHUNK)
     )
-    for row in session.execute(periods):
+    for charge_id, period, due, pledge in session.execute(periods):
         found.looked_at += 1
-        if row.due_at != due_at(row.anchor_at, row.cadence, row.period, zone):
-            found.offenders.append(f"charge {row.id} is due off its pledge's day")
+        if due != rhythms.of(pledge, period).due_at(period):
+            found.offenders.append(f"charge {charge_id} is due off its pledge's day")
     found.offenders += offenders(
         session,
         """
@@ -59,6 +62,38 @@ def calendars_kept(runtime: Runtime, session: Session) -> Finding:
         """,
     )
     return found
+
+
+def _next_charge(pledge: Pledge, zone: ZoneInfo) -> datetime:
+    calendar, period = pledge.calendar(zone), pledge.next_period
+    if pledge.paused_until is not None:
+        calendar, period = after_pause(calendar, period, pledge.paused_until)
+    return calendar.due_at(period)
+
+
+class _Rhythms:
+    """The calendars that pledges had before their supporters changed them, from their history."""
+
+    def __init__(self, session: Session, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._changes: dict[int, list[PledgeChange]] = defaultdict(list)
+        for change in session.scalars(select(PledgeChange).order_by(PledgeChange.version)):
+            self._changes[change.pledge_id].append(change)
+
+    def of(self, pledge: Pledge, period: int) -> Calendar:
+        """The calendar that put a period on its day."""
+        if period >= pledge.from_period:
+            return pledge.calendar(self._zone)
+        changes = self._changes[pledge.id]
+        earlier = [change for change in changes if change.from_period <= period]
+        at_first = changes[0].old_cadence if changes else pledge.cadence
+        return Calendar(
+            anchor=pledge.anchor_at,
+            cadence=earlier[-1].cadence if earlier else at_first,
+            zone=self._zone,
+            from_period=earlier[-1].from_period if earlier else 0,
+            from_month=earlier[-1].from_month if earlier else 0,
+        )
 
 
 def privacy_kept(runtime: Runtime, session: Session) -> Finding:

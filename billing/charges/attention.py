@@ -97,6 +97,24 @@ _RETURNED_DEBITS = """
         ORDER BY c.id
     """
 
+_PAID_AHEAD = """
+        SELECT 'Pledge ' || p.id || ' was cancelled in months that charge ' || c.id
+               || ' had paid ahead (' || c.months || ' in all); decide whether to give part back.'
+        FROM charges c JOIN pledges p ON p.id = c.pledge_id
+        WHERE c.months > 1 AND c.status = 'succeeded' AND c.refunded_minor = 0
+          AND p.status = 'cancelled' AND p.cancelled_at > :recent
+          AND p.end_reason IN ('supporter', 'erased')
+          AND p.cancelled_at < c.due_at + make_interval(months => c.months::int)
+        UNION ALL
+        SELECT 'Charge ' || c.id || ' paid ' || c.months || ' months of pledge ' || p.id
+               || ' ahead and was given back; nothing is taken until '
+               || to_char(p.next_charge_at, 'YYYY-MM-DD') || ', as was announced.'
+        FROM charges c JOIN pledges p ON p.id = c.pledge_id
+        WHERE c.months > 1 AND c.status = 'succeeded' AND c.refunded_minor > 0
+          AND p.status IN ('active', 'paused')
+          AND p.next_period = c.period + c.months
+    """
+
 _ERASED_UNDER_WAY = """
         SELECT 'Supporter ' || s.id || ' was erased while charge ' || c.id || ' was ' || c.status
                || '; if it is paid, nobody can be written to about it.'
@@ -183,6 +201,7 @@ _LOOKS = (
     _REFUSED_BY_STRIPE,
     _LOST_CARDS,
     _RETURNED_DEBITS,
+    _PAID_AHEAD,
     _ERASED_UNDER_WAY,
     _UNMAPPED,
 )

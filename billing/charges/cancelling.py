@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing.charges.changing import prepaid_until
 from billing.charges.domain import ChargeStatus
 from billing.charges.letters import put_letter
 from billing.charges.tables import Charge
@@ -37,6 +38,8 @@ class PledgeView:
     cancelled_at: datetime | None
     under_way: Money | None
     """A payment that Stripe or the bank is working on at this moment."""
+    prepaid_until: datetime | None
+    """Until when it has been paid ahead."""
     language: str
     reachable: bool
     """Whether an email can be sent about it: an erased supporter has no address."""
@@ -108,6 +111,7 @@ def _view(session: Session, pledge: Pledge) -> PledgeView:
         next_charge_at=pledge.next_charge_at,
         cancelled_at=pledge.cancelled_at,
         under_way=Money(charge.amount_minor, charge.currency) if charge else None,
+        prepaid_until=prepaid_until(session, pledge),
         language=pledge.language,
         reachable=session.get_one(Supporter, pledge.supporter_id).email_encrypted is not None,
     )

@@ -25,7 +25,7 @@ from billing.charges.domain import ASKABLE
 from billing.charges.notices import is_announced
 from billing.charges.tables import Charge
 from billing.db import UtcDateTime
-from billing.pledges.domain import Cadence, PledgeStatus, current_period, due_at
+from billing.pledges.domain import Cadence, Calendar, PledgeStatus
 from billing.pledges.tables import Pledge
 
 REQUEUE_AFTER = timedelta(minutes=10)
@@ -131,10 +131,17 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
     return sorted(session.scalars(claimed).all())
 
 
-def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int]:
+def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int, int, int]:
     """The pledges that are due, locked."""
     return (
-        select(Pledge.id, Pledge.anchor_at, Pledge.cadence, Pledge.next_period)
+        select(
+            Pledge.id,
+            Pledge.anchor_at,
+            Pledge.cadence,
+            Pledge.from_period,
+            Pledge.from_month,
+            Pledge.next_period,
+        )
         .where(may_be_charged(now), Pledge.next_charge_at <= now)
         .order_by(Pledge.next_charge_at, Pledge.id)
         .limit(limit)
@@ -152,10 +159,17 @@ class _Turn:
 
 
 def _next(pledge: Any, zone: ZoneInfo, now: datetime) -> _Turn:
-    """The first period without a charge, unless a later one is due by now."""
-    anchor, cadence, period = pledge.anchor_at, pledge.cadence, pledge.next_period
-    following = due_at(anchor, cadence, period + 1, zone)
+    """The first period without a charge, unless a later one is due by now: see `Pledge.turn`."""
+    calendar = Calendar(
+        anchor=pledge.anchor_at,
+        cadence=pledge.cadence,
+        zone=zone,
+        from_period=pledge.from_period,
+        from_month=pledge.from_month,
+    )
+    period = pledge.next_period
+    following = calendar.due_at(period + 1)
     if following <= now:
-        period = max(period, current_period(anchor, cadence, now, zone))
-        following = due_at(anchor, cadence, period + 1, zone)
-    return _Turn(period, due_at(anchor, cadence, period, zone), following)
+        period = max(period, calendar.current(now))
+        following = calendar.due_at(period + 1)
+    return _Turn(period, calendar.due_at(period), following)

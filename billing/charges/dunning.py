@@ -41,7 +41,9 @@ def after_decline(
     charge.next_attempt_at = None
     charge.queued_at = None
     if pledge.status not in CHARGEABLE:
-        return  # Cancelled while the payment was on its way: there is nothing to ask for.
+        return  # Cancelled or paused while the payment was on its way: there is nothing to ask for.
+    if charge.months > 1:
+        return  # Months paid ahead are never asked for off-session: staff see that it came back.
     mark_past_due(session, pledge, reason=charge.decline_code or "unknown", now=now)
     charge.first_declined_at = charge.first_declined_at or now
     session.flush()

@@ -26,3 +26,7 @@ class WarningNotFoundError(LookupError):
 
 class WarningDecidedError(Exception):
     """It was decided already what becomes of a fraud warning."""
+
+
+class PaymentUnderWayError(Exception):
+    """A payment of this pledge is due or being made at this moment; nothing was changed."""

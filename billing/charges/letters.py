@@ -11,7 +11,7 @@ from billing.charges.reasons import reason_for
 from billing.charges.tables import Charge
 from billing.db import Json
 from billing.outbox import put
-from billing.pledges.domain import Cadence
+from billing.pledges.domain import Cadence, ChangeKind
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 from billing.supporters.tables import Supporter
@@ -19,6 +19,7 @@ from billing.supporters.tables import Supporter
 CANCEL_LINK = "cancel-pledge"
 PAY_LINK = "pay-pledge"
 CARD_LINK = "pledge-card"
+MANAGE_LINK = "pledge"
 """The purposes under which links in letters are signed."""
 
 _ADDRESSEE = (
@@ -28,13 +29,13 @@ _ADDRESSEE = (
 )
 """Locked with other letters, not with an erasure: no address outlives its owner's wish in here."""
 
-_PATHS = {CANCEL_LINK: "cancel", PAY_LINK: "pay", CARD_LINK: "card"}
+_PATHS = {CANCEL_LINK: "/cancel", PAY_LINK: "/pay", CARD_LINK: "/card", MANAGE_LINK: ""}
 
 
 def pledge_url(runtime: Runtime, purpose: str, pledge_id: int) -> str:
     """The address of a page about one pledge. Each asks before it acts, and needs no sign-in."""
     token = runtime.links.token(purpose, pledge_id)
-    return runtime.links.url(f"/pledges/{token}/{_PATHS[purpose]}")
+    return runtime.links.url(f"/pledges/{token}{_PATHS[purpose]}")
 
 
 def put_letter(
@@ -167,6 +168,8 @@ def put_renewal_notice(
         The notice's key in the outbox.
     """
     key = f"renewal_notice:pledge:{pledge.id}:{pledge.next_period}:{now:%Y-%m-%d}"
+    if pledge.version:
+        key += f":{pledge.version}"  # what is announced has changed, perhaps since this morning
     put_letter(
         session,
         key=key,
@@ -198,7 +201,7 @@ def put_amount_changed(
     next_charge_at = pledge.next_charge_at
     put_letter(
         session,
-        key=f"amount_changed:pledge:{pledge.id}:{now.isoformat()}",
+        key=f"amount_changed:pledge:{pledge.id}:{pledge.version}",
         template="amount_changed",
         supporter_id=pledge.supporter_id,
         language=pledge.language,
@@ -207,6 +210,30 @@ def put_amount_changed(
             "old_amount_minor": old_amount_minor,
             "old_cadence": old_cadence.value,
             "next_charge_at": next_charge_at.isoformat() if next_charge_at else None,
+            "manage_url": pledge_url(runtime, MANAGE_LINK, pledge.id),
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
+def put_pledge_changed(
+    session: Session, runtime: Runtime, pledge: Pledge, kind: ChangeKind, *, now: datetime
+) -> None:
+    """Queue the letter that confirms a pause, its end, or a payment left out."""
+    next_charge_at, until = pledge.next_charge_at, pledge.paused_until
+    put_letter(
+        session,
+        key=f"pledge_changed:pledge:{pledge.id}:{pledge.version}",
+        template="pledge_changed",
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "change": kind.value,
+            "paused_until": until.isoformat() if until else None,
+            "next_charge_at": next_charge_at.isoformat() if next_charge_at else None,
+            "manage_url": pledge_url(runtime, MANAGE_LINK, pledge.id),
             "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
         },
         now=now,

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from billing.charges.letters import CANCEL_LINK, pledge_url, put_letter
+from billing.charges.letters import CANCEL_LINK, MANAGE_LINK, pledge_url, put_letter
 from billing.charges.tables import Attempt, Charge
 from billing.db import Json
 from billing.pledges.domain import Cadence
@@ -36,7 +36,7 @@ def put_receipt(
     put_letter(
         session,
         key=_key(session, charge, first=first),
-        template="receipt",
+        template="receipt" if charge.months == 1 else "prepaid",
         supporter_id=charge.supporter_id,
         language=pledge.language if pledge else None,
         context=_context(runtime, charge, pledge, now),
@@ -65,5 +65,8 @@ def _context(runtime: Runtime, charge: Charge, pledge: Pledge | None, now: datet
         context["next_charge_at"] = (
             pledge.next_charge_at.isoformat() if pledge.next_charge_at else None
         )
+        context["next_amount_minor"] = pledge.amount_minor
+        context["months"] = charge.months
+        context["manage_url"] = pledge_url(runtime, MANAGE_LINK, pledge.id)
         context["cancel_url"] = pledge_url(runtime, CANCEL_LINK, pledge.id)
     return context

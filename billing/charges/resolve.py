@@ -13,7 +13,7 @@ from billing.charges.settle import lock_attempt, record_absent, record_payment
 from billing.charges.submit import RateLimiter, Ready, send
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import Payment
-from billing.pledges.domain import CHARGEABLE
+from billing.pledges.domain import CHARGEABLE, PledgeStatus
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 
@@ -59,15 +59,16 @@ def resolve(runtime: Runtime, limiter: RateLimiter, attempt_id: int) -> None:
     While Stripe knows its key it is replayed; afterwards it is looked for, and sent again under its
     own key, not a new one: should the first request be late rather than lost (a worker that was
     frozen, a clock that jumped), Stripe takes the two for the same. One that its supporter has
-    cancelled meanwhile is only looked for, and closed if Stripe never made it (invariant 2).
+    cancelled meanwhile is only looked for, and closed if Stripe never made it (invariant 2); so is
+    one that was lowered or paused, once its key is too old to be sent by anybody.
     """
     now = runtime.clock.now()
     with runtime.database.transaction() as session:
-        attempt, charge, pledge = lock_attempt(session, attempt_id)
+        attempt, _, pledge = lock_attempt(session, attempt_id)
         unsettled, processing = attempt.status in _UNSETTLED, attempt.stripe_payment_intent_id
         key_until, started_at = attempt.key_since + REPLAY_WINDOW, attempt.started_at
         ready = Ready(attempt.id, attempt.idempotency_key, attempt.params, key_until)
-        wanted = pledge is not None and _wanted(charge, pledge)
+        wanted = pledge is not None and _may_be_replayed(pledge)
     if not unsettled:
         if attempt.status is AttemptStatus.PROCESSING and processing is not None:
             _ask_again(runtime, limiter, attempt_id, processing)
@@ -83,6 +84,17 @@ def resolve(runtime: Runtime, limiter: RateLimiter, attempt_id: int) -> None:
         wanted = _still_wanted(session, attempt_id, now)
     if wanted:
         send(runtime, limiter, replace(ready, key_until=now + REPLAY_WINDOW))
+
+
+def _may_be_replayed(pledge: Pledge) -> bool:
+    """Whether an attempt may be sent again while its key is good.
+
+    Its sum is frozen, and was agreed to when it was recorded. A pledge that was lowered or paused
+    since has a payment under way, as its supporter was told: to close this attempt and ask again
+    under another key could take both, should the first request only be late.
+    """
+    running = pledge.status in CHARGEABLE or pledge.status is PledgeStatus.PAUSED
+    return running and pledge.held_since is None
 
 
 def _wanted(charge: Charge, pledge: Pledge) -> bool:

@@ -35,6 +35,7 @@ class Charge(Base):
             "refunded_minor >= 0 AND refunded_minor <= amount_minor", name="refund_within_amount"
         ),
         CheckConstraint("(pledge_id IS NULL) = (period IS NULL)", name="pledge_has_period"),
+        CheckConstraint("months >= 1", name="months_positive"),
         Index(
             "ix_charges_next_attempt_at",
             "next_attempt_at",
@@ -52,6 +53,8 @@ class Charge(Base):
     pledge_id: Mapped[int | None] = mapped_column(ForeignKey("pledges.id"))
     period: Mapped[int | None]
     """The pledge's period: 0 was paid at checkout. Empty for a gift."""
+    months: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many periods it pays for, from `period` on: more than one where they are prepaid."""
     currency: Mapped[str] = mapped_column(String(3))
     amount_minor: Mapped[Minor]
     """What is taken, the covered fee included."""

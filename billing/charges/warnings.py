@@ -29,7 +29,7 @@ from billing.charges.refunds import request_refund
 from billing.charges.tables import Charge
 from billing.charges.tables_after import FraudWarning
 from billing.gateway_after import get_warning
-from billing.pledges.domain import EndReason, current_period
+from billing.pledges.domain import EndReason
 from billing.pledges.service import cancel, hold, release
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
@@ -147,7 +147,7 @@ def _another(session: Session, pledge: Pledge) -> bool:
 def _resume(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) -> None:
     """Ask for the current period now; what was due before it is let go (invariant 7)."""
     zone = runtime.settings.newsroom.timezone
-    current = current_period(pledge.anchor_at, pledge.cadence, now, zone)
+    current = pledge.calendar(zone).current(now)
     due = update(Charge).where(Charge.pledge_id == pledge.id, Charge.status == ChargeStatus.DUE)
     session.execute(
         due.where(Charge.period < current).values(

@@ -14,6 +14,7 @@ from billing.charges.settle import record_absent, record_payment
 from billing.charges.tables import Attempt, Charge
 from billing.checkout.domain import CHECKOUT_TRANSITIONS, CheckoutStatus
 from billing.checkout.errors import CheckoutNotFoundError
+from billing.checkout.prepay import take_prepaid
 from billing.checkout.tables import Checkout
 from billing.gateway import CheckoutSession, GatewayError, Payment, PaymentStatus
 from billing.money import Money
@@ -61,6 +62,9 @@ class Return:
     failure_code: str | None
     next_charge_at: datetime | None
     pledge_id: int | None
+    prepays_pledge_id: int | None
+    months: int
+    """How many months were paid at once."""
 
     @property
     def ended(self) -> bool:
@@ -89,6 +93,8 @@ def look(runtime: Runtime, checkout_id: int) -> Return:
             failure_code=checkout.failure_code,
             next_charge_at=pledge.next_charge_at if pledge else None,
             pledge_id=pledge.id if pledge else None,
+            prepays_pledge_id=checkout.prepays_pledge_id,
+            months=checkout.months,
         )
 
 
@@ -209,7 +215,9 @@ def _complete(
     charge = session.get_one(Charge, checkout.charge_id)
     recurring = checkout.cadence is not Cadence.ONCE
     if payment.status is PaymentStatus.SUCCEEDED:
-        if recurring and charge.pledge_id is None:
+        if checkout.prepays_pledge_id is not None and charge.pledge_id is None:
+            take_prepaid(session, runtime, checkout, charge, now)
+        elif recurring and charge.pledge_id is None:
             _promise(session, runtime, checkout, charge, payment, now)
         _become(checkout, CheckoutStatus.PAID, now)
     elif payment.status in (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION):
@@ -245,18 +253,10 @@ def _record_charge(
     payment: Payment,
     now: datetime,
 ) -> int:
-    supporter = get_or_create(
-        session,
-        runtime.vault,
-        address=page.email or f"unknown-{page.id}@invalid",
-        name=page.name,
-        language=checkout.language,
-        now=now,
-    )
     charge = Charge(
         kind=ChargeKind.GIFT if checkout.cadence is Cadence.ONCE else ChargeKind.PLEDGE,
         status=ChargeStatus.SUBMITTED,
-        supporter_id=supporter.id,
+        supporter_id=_supporter_id(session, runtime, checkout, page, now),
         currency=checkout.currency,
         amount_minor=checkout.amount_minor,
         fee_cover_minor=checkout.fee_cover_minor,
@@ -282,6 +282,23 @@ def _record_charge(
     )
     session.flush()
     return charge.id
+
+
+def _supporter_id(
+    session: Session, runtime: Runtime, checkout: Checkout, page: CheckoutSession, now: datetime
+) -> int:
+    """Whose payment it is: of months paid ahead, whoever made the pledge."""
+    if checkout.prepays_pledge_id is not None:
+        return get_pledge(session, checkout.prepays_pledge_id, lock=True).supporter_id
+    supporter = get_or_create(
+        session,
+        runtime.vault,
+        address=page.email or f"unknown-{page.id}@invalid",
+        name=page.name,
+        language=checkout.language,
+        now=now,
+    )
+    return supporter.id
 
 
 def _promise(

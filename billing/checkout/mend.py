@@ -31,7 +31,7 @@ from billing.checkout.errors import NothingDueError, UnderWayError
 from billing.checkout.start import open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.money import Money
-from billing.pledges.domain import Cadence, PledgeStatus, current_period, due_at
+from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.service import get_pledge
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
@@ -77,9 +77,10 @@ def view_mending(session: Session, pledge_id: int) -> MendView:
     """
     pledge = get_pledge(session, pledge_id)
     charge = _latest_open(session, pledge)
+    asked = pledge.amount_minor if charge is None else min(charge.amount_minor, pledge.amount_minor)
     return MendView(
         state=_state(session, pledge, charge),
-        amount=Money(pledge.amount_minor, pledge.currency),
+        amount=Money(asked, pledge.currency),
         cadence=pledge.cadence,
         since=pledge.anchor_at,
         reason=charge.decline_code if charge else None,
@@ -165,13 +166,21 @@ def _payable(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) 
     charge = _latest_open(session, pledge)
     if pledge.status is not PledgeStatus.PAST_DUE or charge is None:
         raise NothingDueError
-    return session.scalars(select(Charge).where(Charge.id == charge.id).with_for_update()).one()
+    return _within_agreement(session.get_one(Charge, charge.id, with_for_update=True), pledge)
+
+
+def _within_agreement(charge: Charge, pledge: Pledge) -> Charge:
+    """A locked charge, never above what is agreed to now: the sum may have been lowered since."""
+    if charge.amount_minor > pledge.amount_minor:
+        charge.amount_minor = pledge.amount_minor
+        charge.fee_cover_minor = pledge.fee_cover_minor
+    return charge
 
 
 def _current(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) -> Charge:
     """The charge of a lapsed pledge's current period; never one for the months in between."""
-    zone = runtime.settings.newsroom.timezone
-    period = current_period(pledge.anchor_at, pledge.cadence, now, zone)
+    calendar = pledge.calendar(runtime.settings.newsroom.timezone)
+    period = calendar.current(now)
     known = session.scalars(
         select(Charge)
         .where(Charge.pledge_id == pledge.id, Charge.period == period)
@@ -180,7 +189,8 @@ def _current(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) 
     if known is not None:
         if known.status not in ASKABLE:
             raise NothingDueError
-        return known
+        return _within_agreement(known, pledge)
+    period = max(period, pledge.next_period)  # what was skipped or prepaid stays so
     charge = Charge(
         kind=ChargeKind.PLEDGE,
         status=ChargeStatus.DUE,
@@ -190,7 +200,7 @@ def _current(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) 
         currency=pledge.currency,
         amount_minor=pledge.amount_minor,
         fee_cover_minor=pledge.fee_cover_minor,
-        due_at=due_at(pledge.anchor_at, pledge.cadence, period, zone),
+        due_at=calendar.due_at(period),
         created_at=now,
         stripe_customer_id=pledge.stripe_customer_id,
         source=pledge.source,

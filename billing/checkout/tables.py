@@ -23,7 +23,15 @@ class Checkout(Base):
         CheckConstraint(
             "fee_cover_minor >= 0 AND fee_cover_minor < amount_minor", name="cover_within_amount"
         ),
+        CheckConstraint(
+            "(prepays_pledge_id IS NULL) = (months = 1)", name="several_months_of_a_pledge"
+        ),
         Index("ix_checkouts_status_expires_at", "status", "expires_at"),
+        Index(
+            "ix_checkouts_prepays_pledge_id",
+            "prepays_pledge_id",
+            postgresql_where="prepays_pledge_id IS NOT NULL",
+        ),
     )
 
     id: Mapped[RowId]
@@ -45,6 +53,10 @@ class Checkout(Base):
     failure_code: Mapped[str | None] = mapped_column(String(64))
     charge_id: Mapped[int | None] = mapped_column(ForeignKey("charges.id"), index=True)
     """Set from the start where a checkout makes good a charge that was declined."""
+    prepays_pledge_id: Mapped[int | None] = mapped_column(ForeignKey("pledges.id"))
+    """The pledge for which several months are paid ahead."""
+    months: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many periods are paid for."""
     created_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -9,12 +9,13 @@ from flask_babel import force_locale
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response
 
+from billing.charges.letters import MANAGE_LINK, pledge_url
 from billing.checkout import forms
 from billing.checkout.again import Choices, get_choices
 from billing.checkout.domain import OFFERS, fee_cover_for
 from billing.checkout.errors import CheckoutUnavailableError, StaleFormError
 from billing.checkout.forms import Problem, SupportForm, Wish
-from billing.checkout.fulfil import Outcome, look
+from billing.checkout.fulfil import Outcome, Return, look
 from billing.checkout.panels import fee_examples, own_amount, panels
 from billing.checkout.start import THANKS_LINK, SupportRequest, start_checkout
 from billing.checkout.words import explain, name_of_currency, title_for
@@ -91,8 +92,16 @@ def thanks(token: str) -> Response:
                 "checkout/thanks.html",
                 result=result,
                 token=token,
+                again_url=_again_url(result, token),
             )
         )
+
+
+def _again_url(result: Return, token: str) -> str:
+    """Where the choices can be made once more."""
+    if result.prepays_pledge_id is not None:
+        return pledge_url(runtime(), MANAGE_LINK, result.prepays_pledge_id)
+    return url_for("checkout.back", token=token, lang=current_language())
 
 
 def _read(fields: Mapping[str, str]) -> SupportForm:

@@ -8,19 +8,19 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.db import Json
 from billing.gateway import SavedMethod
 from billing.money import Money
 from billing.pledges.domain import (
+    CHARGEABLE,
     INVOLUNTARY,
     Cadence,
     CardLoss,
     EndReason,
     PledgeStatus,
-    current_period,
     due_at,
     may_become,
     yearly_value,
@@ -79,7 +79,7 @@ def make_pledge(
     session.add(pledge)
     session.flush()
     kind = MovementKind.REACTIVATION if returning else MovementKind.NEW
-    _move(session, pledge, kind, 1, at=anchor, effective_on=anchor.astimezone(zone).date())
+    move(session, pledge, kind, 1, at=anchor, effective_on=anchor.astimezone(zone).date())
     return pledge
 
 
@@ -104,20 +104,23 @@ def cancel(
     pledge = get_pledge(session, pledge_id, lock=True)
     if not may_become(pledge.status, PledgeStatus.CANCELLED):
         return False
-    counted = pledge.status in (PledgeStatus.ACTIVE, PledgeStatus.PAST_DUE)
-    paid_until = pledge.next_charge_at
-    unpaid = pledge.status is PledgeStatus.PAST_DUE or reason in INVOLUNTARY
+    if pledge.status is PledgeStatus.PAUSED:
+        # What left with the pause comes back for a moment, and leaves as what it is: churn.
+        day: date | None = end_of_pause(session, pledge, zone=zone, now=now)
+    elif pledge.status in CHARGEABLE:
+        day = _last_day(pledge, reason, zone, now)
+    else:
+        day = None
     pledge.status = PledgeStatus.CANCELLED
+    pledge.paused_until = None
     pledge.cancelled_at = now
     pledge.end_reason = reason
     pledge.next_charge_at = None
     pledge.held_since = None
-    if counted:
-        ends = now if unpaid or paid_until is None or paid_until < now else paid_until
-        day = ends.astimezone(zone).date()
+    if day is not None:
         involuntary = reason in INVOLUNTARY
         kind = MovementKind.CHURN_INVOLUNTARY if involuntary else MovementKind.CHURN_VOLUNTARY
-        _move(session, pledge, kind, -1, at=now, effective_on=day)
+        move(session, pledge, kind, -1, at=now, effective_on=day)
     return True
 
 
@@ -151,11 +154,11 @@ def mark_paid(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime
     if pledge.status not in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED):
         return
     if pledge.status is PledgeStatus.LAPSED:
-        current = current_period(pledge.anchor_at, pledge.cadence, now, zone)
-        pledge.next_period = max(pledge.next_period, current + 1)
-        pledge.next_charge_at = due_at(pledge.anchor_at, pledge.cadence, pledge.next_period, zone)
+        calendar = pledge.calendar(zone)
+        pledge.next_period = max(pledge.next_period, calendar.current(now) + 1)
+        pledge.next_charge_at = calendar.due_at(pledge.next_period)
         today = now.astimezone(zone).date()
-        _move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)
+        move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)
     pledge.status = PledgeStatus.ACTIVE
     pledge.past_due_since = None
     pledge.past_due_reason = None
@@ -173,7 +176,7 @@ def lapse(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) ->
     pledge.status = PledgeStatus.LAPSED
     pledge.next_charge_at = None
     today = now.astimezone(zone).date()
-    _move(session, pledge, MovementKind.CHURN_INVOLUNTARY, -1, at=now, effective_on=today)
+    move(session, pledge, MovementKind.CHURN_INVOLUNTARY, -1, at=now, effective_on=today)
     session.flush()
     return True
 
@@ -209,12 +212,40 @@ def lose_card(pledge: Pledge, why: CardLoss) -> None:
     pledge.card_lost = why
 
 
+def paid_until(pledge: Pledge, zone: ZoneInfo, now: datetime) -> date:
+    """The newsroom's day on which what has been paid for a pledge ends; today if it has ended."""
+    ends = pledge.next_charge_at
+    unpaid = pledge.status is PledgeStatus.PAST_DUE or ends is None or ends < now
+    return (now if unpaid or ends is None else ends).astimezone(zone).date()
+
+
+def end_of_pause(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) -> date:
+    """Count a locked pledge as income promised again, from the day returned on.
+
+    That is today, or the day on which its pause would have begun to show, if that is still ahead.
+    """
+    began = session.scalar(
+        select(func.max(PledgeMovement.effective_on)).where(
+            PledgeMovement.pledge_id == pledge.id, PledgeMovement.kind == MovementKind.PAUSED
+        )
+    )
+    today = now.astimezone(zone).date()
+    day = max(today, began or today)
+    move(session, pledge, MovementKind.RESUMED, 1, at=now, effective_on=day)
+    return day
+
+
+def _last_day(pledge: Pledge, reason: EndReason, zone: ZoneInfo, now: datetime) -> date:
+    """The day on which a pledge that ends stops counting: that of the paid period's end."""
+    return now.astimezone(zone).date() if reason in INVOLUNTARY else paid_until(pledge, zone, now)
+
+
 def _has_pledged_before(session: Session, supporter_id: int) -> bool:
     query = select(Pledge.id).where(Pledge.supporter_id == supporter_id).limit(1)
     return session.scalar(query) is not None
 
 
-def _move(
+def move(
     session: Session,
     pledge: Pledge,
     kind: MovementKind,
@@ -223,14 +254,32 @@ def _move(
     at: datetime,
     effective_on: date,
 ) -> None:
-    given = pledge.amount_minor - pledge.fee_cover_minor
+    """Note that all that a pledge brings in came (`sign` 1) or went (−1), on a day."""
+    move_by(session, pledge, kind, sign * worth(pledge), at=at, effective_on=effective_on)
+
+
+def worth(pledge: Pledge) -> int:
+    """What a pledge brings in a year, in minor units, without the covered fee."""
+    return yearly_value(pledge.amount_minor - pledge.fee_cover_minor, pledge.cadence)
+
+
+def move_by(
+    session: Session,
+    pledge: Pledge,
+    kind: MovementKind,
+    yearly_minor: int,
+    *,
+    at: datetime,
+    effective_on: date,
+) -> None:
+    """Note a movement of monthly recurring revenue, in minor units a year."""
     session.add(
         PledgeMovement(
             pledge_id=pledge.id,
             supporter_id=pledge.supporter_id,
             kind=kind,
             currency=pledge.currency,
-            yearly_minor=sign * yearly_value(given, pledge.cadence),
+            yearly_minor=yearly_minor,
             occurred_at=at,
             effective_on=effective_on,
         )

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, Json, Minor, Moment, RowId, UtcDateTime, choice
-from billing.pledges.domain import Cadence, CardLoss, EndReason, PledgeStatus
+from billing.pledges.domain import (
+    Cadence,
+    Calendar,
+    CardLoss,
+    ChangeKind,
+    EndReason,
+    PledgeStatus,
+)
 
 
 class Pledge(Base):
@@ -32,6 +40,13 @@ class Pledge(Base):
             "(status = 'cancelled') = (cancelled_at IS NOT NULL)", name="cancelled_has_moment"
         ),
         CheckConstraint(
+            "(status = 'paused') = (paused_until IS NOT NULL)", name="paused_has_an_end"
+        ),
+        CheckConstraint(
+            "from_period >= 0 AND from_period <= next_period AND from_month >= 0",
+            name="rhythm_has_begun",
+        ),
+        CheckConstraint(
             "end_reason IS NULL OR status = 'cancelled'", name="only_the_ended_have_a_reason"
         ),
         Index(
@@ -51,6 +66,7 @@ class Pledge(Base):
             "card_expires_on",
             postgresql_where="status = 'active' AND card_expires_on IS NOT NULL",
         ),
+        Index("ix_pledges_paused_until", "paused_until", postgresql_where="status = 'paused'"),
         Index("ix_pledges_stripe_payment_method_id", "stripe_payment_method_id"),
         Index("ix_pledges_stripe_customer_id", "stripe_customer_id"),
         Index("ix_pledges_supporter_id", "supporter_id"),
@@ -69,7 +85,14 @@ class Pledge(Base):
     """When the first payment was made; every later period is counted from here."""
     next_period: Mapped[int]
     """The first period for which no charge exists yet."""
+    from_period: Mapped[int] = mapped_column(default=0, server_default="0")
+    from_month: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Since which period the present rhythm runs, and how many months after the anchor that is."""
     next_charge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When `next_period` falls due; while paused, when the first charge after the pause does."""
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often its supporter has changed it: rows in `pledge_changes`."""
     stripe_customer_id: Mapped[str] = mapped_column(String(255))
     stripe_payment_method_id: Mapped[str | None] = mapped_column(String(255))
     card_brand: Mapped[str | None] = mapped_column(String(32))
@@ -100,6 +123,57 @@ class Pledge(Base):
     counts as income promised. It is we who wait.
     """
 
+    def calendar(self, zone: ZoneInfo) -> Calendar:
+        """When its periods fall due, the newsroom being in `zone`."""
+        return Calendar(
+            anchor=self.anchor_at,
+            cadence=self.cadence,
+            zone=zone,
+            from_period=self.from_period,
+            from_month=self.from_month,
+        )
+
+    def turn(self, zone: ZoneInfo, now: datetime) -> int:
+        """The period charged next: the first without a charge, or a later one if due by now.
+
+        After an outage what was missed before it is not charged any more (invariant 7).
+        """
+        return max(self.next_period, self.calendar(zone).current(now))
+
+
+class PledgeChange(Base):
+    """One change that a supporter made to a pledge; rows are only ever added."""
+
+    __tablename__ = "pledge_changes"
+    __table_args__ = (
+        UniqueConstraint("pledge_id", "version"),
+        CheckConstraint(
+            "(spared_from IS NULL) = (spared_until IS NULL) AND spared_from < spared_until",
+            name="spared_is_a_range",
+        ),
+    )
+
+    id: Mapped[RowId]
+    pledge_id: Mapped[int] = mapped_column(ForeignKey("pledges.id"))
+    version: Mapped[int]
+    """The pledge's version after it: 1 for the first change."""
+    kind: Mapped[ChangeKind] = mapped_column(choice(ChangeKind))
+    occurred_at: Mapped[Moment]
+    old_cadence: Mapped[Cadence] = mapped_column(choice(Cadence, "old_cadence"))
+    cadence: Mapped[Cadence] = mapped_column(choice(Cadence))
+    old_amount_minor: Mapped[Minor]
+    amount_minor: Mapped[Minor]
+    fee_cover_minor: Mapped[Minor]
+    """What is agreed to from now on, the covered fee included in the amount."""
+    next_period: Mapped[int]
+    from_period: Mapped[int]
+    from_month: Mapped[int]
+    """The calendar after the change."""
+    spared_from: Mapped[int | None]
+    spared_until: Mapped[int | None]
+    """The periods, the last one excluded, that are never charged because of it."""
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
 
 class MovementKind(StrEnum):
     """Why monthly recurring revenue moved."""
@@ -108,6 +182,8 @@ class MovementKind(StrEnum):
     REACTIVATION = "reactivation"
     EXPANSION = "expansion"
     CONTRACTION = "contraction"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     CHURN_VOLUNTARY = "churn_voluntary"
     CHURN_INVOLUNTARY = "churn_involuntary"
 

@@ -1,6 +1,8 @@
 """Monthly recurring revenue and why it moved. Pure.
 
-start ± currency + new + reactivation + expansion − contraction − churn = end, exactly, in twelfths.
+start ± currency + new + reactivation + expansion − contraction ± paused − churn = end, exactly, in
+twelfths. A pledge that is paused leaves when what was paid for ends, returns when it goes on, and
+one that is cancelled in its pause returns and churns on one day, so that no churn hides in pauses.
 """
 
 from __future__ import annotations

@@ -52,6 +52,8 @@ class PledgeCounts:
     monthly: int
     annual: int
     past_due: int
+    paused: int
+    """Not among the others: nothing is taken for them, and they do not count in MRR."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,13 +212,17 @@ def pledge_counts(session: Session) -> PledgeCounts:
     def of(condition: ColumnElement[bool]) -> ColumnElement[int]:
         return func.count().filter(condition)
 
+    running = Pledge.status.in_(going)
     query = select(
-        of(Pledge.cadence == Cadence.MONTHLY).label("monthly"),
-        of(Pledge.cadence == Cadence.ANNUAL).label("annual"),
+        of(and_(running, Pledge.cadence == Cadence.MONTHLY)).label("monthly"),
+        of(and_(running, Pledge.cadence == Cadence.ANNUAL)).label("annual"),
         of(Pledge.status == PledgeStatus.PAST_DUE).label("past_due"),
-    ).where(Pledge.status.in_(going))
+        of(Pledge.status == PledgeStatus.PAUSED).label("paused"),
+    ).where(Pledge.status.in_((*going, PledgeStatus.PAUSED)))
     row = session.execute(query).one()
-    return PledgeCounts(monthly=row.monthly, annual=row.annual, past_due=row.past_due)
+    return PledgeCounts(
+        monthly=row.monthly, annual=row.annual, past_due=row.past_due, paused=row.paused
+    )
 
 
 def recent_charges(session: Session, limit: int) -> list[RecentCharge]:

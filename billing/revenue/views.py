@@ -38,6 +38,8 @@ MOVES = {
     MovementKind.REACTIVATION: "Returned",
     MovementKind.EXPANSION: "Raised",
     MovementKind.CONTRACTION: "Lowered",
+    MovementKind.PAUSED: "Paused",
+    MovementKind.RESUMED: "Gone on after a pause",
     MovementKind.CHURN_VOLUNTARY: "Cancelled",
     MovementKind.CHURN_INVOLUNTARY: "Lost to failed cards",
 }

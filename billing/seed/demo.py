@@ -6,16 +6,25 @@ tables, so both sides agree to the cent and its workers can go on charging these
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from billing.charges.tables import Charge
 from billing.checkout.tables import Checkout
+from billing.outbox import OutboxMessage
+from billing.pledges.changes import pause
+from billing.pledges.domain import Cadence, PledgeStatus
+from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 from billing.seed import standin
+from billing.seed.bulk import insert_rows, sent_message
 from billing.seed.rows import write
 from billing.seed.story import tell
 from billing.supporters.tables import Supporter
+
+PAUSED_FOR = timedelta(days=70)
 
 
 def seed_demo(runtime: Runtime) -> bool:
@@ -39,7 +48,29 @@ def seed_demo(runtime: Runtime) -> bool:
             earlier = standin.moment(told["as_of"])
             story = tell(earlier, newsroom.timezone, newsroom.currencies)
         write(session, runtime, story, told)
+        _pause_one(session, runtime, story.as_of)
     return True
+
+
+def _pause_one(session: Session, runtime: Runtime, as_of: datetime) -> None:
+    """Somebody is on a break: the latest monthly pledge was paused for a good two months."""
+    pledge_id = session.scalars(
+        select(Pledge.id)
+        .where(Pledge.status == PledgeStatus.ACTIVE, Pledge.cadence == Cadence.MONTHLY)
+        .order_by(Pledge.id.desc())
+        .limit(1)
+    ).one()
+    pledge = pause(
+        session,
+        pledge_id,
+        until=as_of + PAUSED_FOR,
+        seen=0,
+        zone=runtime.settings.newsroom.timezone,
+        now=as_of,
+    )
+    key = f"pledge_changed:pledge:{pledge_id}:{pledge.version}"
+    letter = sent_message(key, "pledge_changed", pledge.language, as_of)
+    insert_rows(session, OutboxMessage, [letter])
 
 
 def _has_begun(session: Session) -> bool:

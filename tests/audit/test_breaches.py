@@ -44,6 +44,13 @@ REFUND = (
     " SELECT id, '{status}', 100, 'usd', 'Anna', 500, 'key', '{{}}', created_at, {next_try},"
     " 're_1', created_at FROM charges"
 )
+CHANGE = (
+    "INSERT INTO pledge_changes (pledge_id, version, kind, occurred_at, old_cadence, cadence,"
+    " old_amount_minor, amount_minor, fee_cover_minor, next_period, from_period, from_month,"
+    " spared_from, spared_until) SELECT id, 1, '{kind}', created_at, cadence, cadence, 500,"
+    " {agreed}, 0, next_period, 0, 0, {spared} FROM pledges"
+)
+CHANGED = "UPDATE pledges SET version = 1"
 NOW = "started_at + interval '1 hour'"
 OFF = "ALTER TABLE {0} DISABLE TRIGGER USER"
 ON = "ALTER TABLE {0} ENABLE TRIGGER USER"
@@ -92,6 +99,26 @@ BREACHES = {
         "INSERT INTO disputes (stripe_dispute_id, charge_id, status, reason, amount_minor,"
         " currency, opened_at) SELECT 'du_1', id, 'needs_response', 'fraudulent', 500, 'usd',"
         " created_at FROM charges",
+    ),
+    "a month paid ahead and charged again": Breach(
+        1, "charge 2 is for period 2 of pledge 1, which charge 1 has paid for",
+        "UPDATE charges SET months = 3",
+        AGAIN.format(period=2), "UPDATE charges SET status = 'due' WHERE id = 2",
+    ),
+    "a skipped month charged": Breach(
+        2, "charge 1 is for period 1 of pledge 1, which was left out (change 1)",
+        CHANGE.format(kind="skipped", agreed=500, spared="1, 2"), CHANGED,
+    ),
+    "charged in a pause": Breach(
+        2, "attempt 1 began while pledge 1 was paused",
+        CHANGE.format(kind="paused", agreed=500, spared="NULL, NULL"), CHANGED,
+    ),
+    "another sum than was agreed to": Breach(
+        2, "pledge 1 takes 500 monthly, not the 400 monthly agreed to last",
+        CHANGE.format(kind="terms", agreed=400, spared="NULL, NULL"), CHANGED,
+    ),
+    "a change without a trace": Breach(
+        2, "pledge 1 was changed 1 times, its history has 0", CHANGED,
     ),
     "an attempt not recorded": Breach(
         3, "charge 1 is succeeded without an attempt", "DELETE FROM attempts",
@@ -145,6 +172,22 @@ BREACHES = {
         " true, 500, 'usd', created_at, created_at, 2, -1, 0 FROM charges",
     ),
     "a receipt lost": Breach(6, "charge 1 has no receipt", "DELETE FROM outbox"),
+    "a change that nobody was told of": Breach(
+        6, "change 1 of pledge 1 (skipped) has no letter",
+        CHANGE.format(kind="skipped", agreed=500, spared="5, 6"), CHANGED,
+    ),
+    "a pause without an end": Breach(
+        7, "pledge 1 was to go on at",
+        "UPDATE pledges SET status = 'paused', paused_until = anchor_at + interval '2 days'",
+    ),
+    "the history no longer append-only": Breach(
+        5, "pledge_changes_append_only is missing or off", OFF.format("pledge_changes"),
+        undo=(ON.format("pledge_changes"),),
+    ),
+    "revenue not explained": Breach(
+        9, "pledge 1 counts 7200 a year, its movements 6000", CHANGED,
+        "UPDATE pledges SET amount_minor = 600",
+    ),
     "a message stuck": Breach(
         6, "message 1 has been waiting since",
         "UPDATE outbox SET created_at = created_at - interval '2 days'",

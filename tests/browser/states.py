@@ -133,6 +133,37 @@ def cancelled(visitor: Person, traces: Traces) -> None:
     visitor.send()
 
 
+def manage(path: str = "") -> Way:
+    """A page of the pledge that is changed."""
+
+    def go(visitor: Person, traces: Traces) -> None:
+        address = f"{traces.manage[visitor.language]}{path}"
+        visitor.page.goto(f"{address}{'&' if '?' in path else '?'}lang={visitor.language}")
+
+    return go
+
+
+def agreed(path: str) -> Way:
+    """A change asked for and agreed to."""
+
+    def go(visitor: Person, traces: Traces) -> None:
+        manage(path)(visitor, traces)
+        visitor.send()
+
+    return go
+
+
+def stale_change(visitor: Person, traces: Traces) -> None:
+    manage("/skip")(visitor, traces)
+    visitor.context.clear_cookies(name="tuppence")
+    visitor.send()
+
+
+def paid_ahead(visitor: Person, traces: Traces) -> None:
+    agreed("/ahead")(visitor, traces)
+    visitor.pay(email=f"changes-{visitor.language}@example.org")
+
+
 def checkout(visitor: Person, _: Traces) -> None:
     visitor.open("/support")
     visitor.give("12", "annual")
@@ -238,6 +269,22 @@ READER = [
     State("cancel", cancel),
     State("cancelled", cancelled),
     State("cancelled-before", cancel),
+    State("pledge", manage()),
+    State("pledge-pause", manage("/pause")),
+    State("pledge-pause-wrong", manage("/pause?until=2020-01-01"), 422),
+    State("pledge-pause-asked", manage("/pause?months=3")),
+    State("pledge-paused", agreed("/pause?months=3"), shows=".notice--good"),
+    State("pledge-resume", manage("/resume")),
+    State("pledge-resumed", agreed("/resume"), shows=".notice--good"),
+    State("pledge-skip", manage("/skip")),
+    State("pledge-skip-stale", stale_change, 400, shows=".notice"),
+    State("pledge-change", manage("/change")),
+    State("pledge-change-wrong", manage("/change?amount=x"), 422, shows=".field-error"),
+    State("pledge-change-asked", manage("/change?amount=90&cadence=annual&cover_fee=1")),
+    State("pledge-changed", agreed("/change?amount=9&cadence=monthly"), shows=".notice--good"),
+    State("pledge-ahead", manage("/ahead")),
+    State("pledge-ahead-paid", paid_ahead),
+    State("pledge-after-ahead", manage()),
     State("broken-link", at("/pledges/broken/cancel"), 404),
     State("privacy", at("/privacy")),
     State("no-such-page", at("/nowhere"), 404),

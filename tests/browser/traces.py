@@ -23,6 +23,8 @@ class Traces:
     """Of a form whose payment page has closed, for each language."""
     cancel: dict[str, str]
     """A pledge to be ended for each language."""
+    manage: dict[str, str]
+    """The page of a pledge for each language; made for what is to be changed and left running."""
     receipt: str
     unsubscribe: str
     paid_checkout: str
@@ -47,6 +49,9 @@ def leave_traces(visitor: Person) -> Traces:
     visitor.pay(email="english@example.org")
     _to_checkout(visitor, "annual")
     visitor.pay(email="russian@example.org")
+    for language in ("ru", "en"):
+        _to_checkout(visitor, language=language)
+        visitor.pay(email=f"changes-{language}@example.org")
     _to_checkout(visitor)
     thanks["declined"] = visitor.checkout_token()
     visitor.pay(DECLINED_CARD)
@@ -60,6 +65,10 @@ def leave_traces(visitor: Person) -> Traces:
         thanks=thanks,
         form_key=form_key,
         unsubscribe=_link(visitor, "waverer@example.org", "/remind/unsubscribe/"),
+        manage={
+            language: _link(visitor, f"changes-{language}@example.org", "/pledges/", "cancel")
+            for language in ("en", "ru")
+        },
         cancel={
             "ru": _link(visitor, "russian@example.org", "/cancel"),
             "en": _link(visitor, "english@example.org", "/cancel"),
@@ -93,6 +102,7 @@ def _to_checkout(
     return key
 
 
-def _link(visitor: Person, to: str, part: str) -> str:
+def _link(visitor: Person, to: str, part: str, but_not: str = "nothing") -> str:
     visitor.mail(to)
-    return visitor.page.locator(f"pre a[href*='{part}']").get_attribute("href") or ""
+    link = visitor.page.locator(f"pre a[href*='{part}']:not([href*='{but_not}'])")
+    return link.first.get_attribute("href") or ""

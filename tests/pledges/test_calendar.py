@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from billing.pledges.domain import Cadence, current_period, due_at, yearly_value
+from billing.pledges.domain import Cadence, Calendar, due_at, yearly_value
 
 RIGA = ZoneInfo("Europe/Riga")
 ZONES = [
@@ -31,6 +31,10 @@ moments = st.datetimes(
 recurring = st.sampled_from([Cadence.MONTHLY, Cadence.ANNUAL])
 zones = st.sampled_from(ZONES)
 periods = st.integers(min_value=1, max_value=60)
+
+
+def current_period(anchor: datetime, cadence: Cadence, now: datetime, zone: ZoneInfo) -> int:
+    return Calendar(anchor=anchor, cadence=cadence, zone=zone).current(now)
 
 
 def local_days(anchor: datetime, cadence: Cadence, count: int, zone: ZoneInfo) -> list[date]:

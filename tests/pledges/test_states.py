@@ -18,11 +18,12 @@ from billing.pledges.domain import CHARGEABLE, TRANSITIONS, PledgeStatus, may_be
 from billing.reminders.domain import REMINDER_TRANSITIONS, ReminderStatus
 
 PLEDGES = """
-            active past_due lapsed cancelled
-active      .      yes      .      yes
-past_due    yes    .        yes    yes
-lapsed      yes    .        .      yes
-cancelled   .      .        .      .
+            active past_due paused lapsed cancelled
+active      .      yes      yes    .      yes
+past_due    yes    .        yes    yes    yes
+paused      yes    .        .      .      yes
+lapsed      yes    .        .      .      yes
+cancelled   .      .        .      .      .
 """
 
 CHARGES = """
