@@ -92,6 +92,11 @@ class Services:
         return self.home / "mail.sqlite"
 
     @property
+    def web_url(self) -> str:
+        """Where the newsroom's pages are."""
+        return f"http://{HOST}:{self.web_port}"
+
+    @property
     def redis_url(self) -> str:
         return self._valkey.url()
 
@@ -159,7 +164,7 @@ class Services:
 
     def _subscribe(self) -> None:
         """Ask Stripe for the events that Tuppence asks for, as a newsroom does."""
-        form = [("url", f"http://{HOST}:{self.web_port}/stripe/webhook")]
+        form = [("url", f"{self.web_url}/stripe/webhook")]
         form += [("enabled_events[]", name) for name in SUBSCRIBED]
         request = urllib.request.Request(  # noqa: S310 - always our own loopback address
             f"{self.stripe_url}/v1/webhook_endpoints",

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.chaos import dues
-from tests.chaos.plan import ACTIONS, ANNUAL_SHARE, QUIET, ZONE, make_plan
+from tests.chaos.people import QUIET, ZONE
+from tests.chaos.plan import ACTIONS, make_plan
 from tests.chaos.points import STEPS, WEB_POINTS, WORKER_POINTS
 
 
@@ -44,9 +45,7 @@ def test_every_pledge_is_due_and_none_in_the_quiet_days() -> None:
         assert plan.begin < found[0]
         assert found[-1] <= plan.end
     assert {29, 30, 31} & {each.anchor.astimezone(ZONE).day for each in plan.promises}
-    assert {each.cadence for each in plan.promises} == (
-        {"monthly", "annual"} if ANNUAL_SHARE else {"monthly"}
-    )
+    assert {each.cadence for each in plan.promises} == {"monthly", "annual"}
 
 
 @pytest.mark.parametrize(
