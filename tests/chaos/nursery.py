@@ -18,12 +18,18 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from sqlalchemy.orm import configure_mappers
+
+import workers.cards
 import workers.charges
 import workers.events
 import workers.mail
+import workers.refunds
 import workers.reminders  # noqa: F401 - imported here so that no worker has to
+from billing.emails import write_email
+from billing.runtime import build_runtime
 from tests.chaos.hooks import arm
-from workers.celery_app import app
+from workers.celery_app import app, settings
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -32,6 +38,7 @@ _DIE_WITH_PARENT = 1
 def main() -> None:
     """Make processes until the end of the input."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _warm()
     made = []
     try:
         for line in sys.stdin:
@@ -46,6 +53,26 @@ def main() -> None:
         for pid in made:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+
+
+def _warm() -> None:
+    """Have everything imported and compiled that a first task would. Opens no connection."""
+    parts = build_runtime(settings)
+    configure_mappers()
+    now = parts.clock.now().isoformat()
+    facts = {
+        "charge_id": 1,
+        "amount_minor": 500,
+        "fee_cover_minor": 0,
+        "currency": "usd",
+        "paid_at": now,
+        "cadence": "monthly",
+        "renewal": True,
+        "next_charge_at": now,
+        "cancel_url": "https://newsroom.example/cancel",
+    }
+    write_email("receipt", "en", facts, settings.newsroom)
+    parts.database.dispose()
 
 
 def _become(wanted: dict[str, Any]) -> NoReturn:
