@@ -13,10 +13,6 @@ from tests.chaos.people import ZONE
 ROUND_ABOUT = timedelta(minutes=40)
 """How exactly the harness knows a moment: the clock goes back by a quarter of an hour at times."""
 
-LAG = timedelta(days=6)
-"""So late a charge may be asked for, at most, when faults strike one leg after the other: what was
-due in the days before a reader cancelled may have been taken or not."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
@@ -49,8 +45,11 @@ def _dues(
     told: Sequence[datetime] | None,
     settled_at: datetime,
 ) -> Iterator[Due]:
-    """Up to the first that is not due at all."""
-    for moment in moments:
+    """Up to the first that is not due at all.
+
+    The last before a pledge was ended may have been taken by then or not.
+    """
+    for period, moment in enumerate(moments, start=1):
         earliest = moment if told is None else dues.announced(moment, told)
         if earliest is None or earliest > settled_at + ROUND_ABOUT:
             return
@@ -60,13 +59,11 @@ def _dues(
         if end is not None:
             if earliest > end.confirmed_at + ROUND_ABOUT:
                 return
-            owed = owed and latest is not None and latest < end.asked_at - LAG
+            following = next(iter(moments[period:]), settled_at)
+            owed = owed and following < end.asked_at - ROUND_ABOUT
         yield Due(earliest=earliest, owed=owed)
 
 
 def _notice_owed(moments: Sequence[datetime], end: Cancelled | None, settled_at: datetime) -> bool:
-    """Whether the day on which a notice is written has passed, with time to deliver it."""
-    if not moments:
-        return False
-    written = moments[0] - dues.WRITTEN_AHEAD
-    return written < (end.asked_at - LAG if end else settled_at)
+    """Whether the day on which a notice is written has passed for a pledge that goes on."""
+    return bool(moments) and end is None and moments[0] - dues.WRITTEN_AHEAD < settled_at
