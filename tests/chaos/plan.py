@@ -27,6 +27,9 @@ from tests.chaos.points import PER_CHARGE, SWEEPS, WEB_POINTS, WORKER_POINTS, ta
 MONTH = timedelta(days=30, hours=12)
 OUTAGE = timedelta(days=3)
 
+TINY = 100
+"""Below so many pledges a run is there to be quick."""
+
 _LIVES = 400
 """In the longest lives a process comes by a common step so often: some ten seconds of a large run,
 in which each step ends a process several times."""
@@ -151,8 +154,8 @@ def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
     begin = datetime(
         2027, dice.choice(_AFTER_LONG_MONTHS), dice.randint(2, 5), dice.randint(0, 23), tzinfo=UTC
     )
-    a_month = max(5, min(12, pledges // 100))
-    span = 2.4 if pledges < 500 else 5.0
+    a_month = 3 if pledges < TINY else max(5, min(12, pledges // 100))
+    span = 1.6 if pledges < TINY else 2.4 if pledges < 500 else 5.0
     legs = tuple(_legs(dice, months, a_month, weight=max(1, pledges // a_month // 60), span=span))
     end = begin + sum((leg.advance for leg in legs), timedelta())
     pledged = promises(pledges, seed=seed, begin=begin, end=end, legs=len(legs))
