@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,24 +31,29 @@ class Deck:
     back: deque[tuple[str, int]] = field(default_factory=deque)
 
     def draw(self) -> dict[str, int]:
-        """The next few; those given back come first."""
+        """The next few. One of those given back comes first: some steps are rarely come by, and
+        must not keep the others from their turn."""
         drawn: dict[str, int] = {}
         passed: list[tuple[str, int]] = []
         ticks = 0
         while len(drawn) < _AT_A_TIME:
-            point, nth = self.back.popleft() if self.back else next(self.stream)
+            point, nth = self.back.popleft() if self.back and not drawn else next(self.stream)
             tick = task_of(point) not in PER_CHARGE
             if point in drawn or (tick and ticks):
                 passed.append((point, nth))
             else:
                 drawn[point] = nth
                 ticks += tick
-        self.back.extendleft(reversed(passed))
+        self._keep(passed)
         return drawn
 
     def give_back(self, drawn: Mapping[str, int], fired: Collection[str]) -> None:
         """What did not come true is for another process."""
-        self.back.extend((point, nth) for point, nth in drawn.items() if point not in fired)
+        self._keep((point, nth) for point, nth in drawn.items() if point not in fired)
+
+    def _keep(self, cards: Iterable[tuple[str, int]]) -> None:
+        kept = {point for point, _ in self.back}
+        self.back.extend(card for card in cards if card[0] not in kept)
 
 
 class Process:

@@ -106,6 +106,8 @@ class Plan:
     legs: tuple[Leg, ...]
     common: int
     """A process is killed at most at the so-manieth time it comes by a common step."""
+    seldom: int
+    """The same for the steps of a tick."""
 
     def kills(self, points: Sequence[str], part: str) -> Iterator[tuple[str, int]]:
         """Steps to be killed at, and at the how-manieth time, without end: each equally often."""
@@ -115,7 +117,7 @@ class Plan:
             for point in deck:
                 often = task_of(point) in PER_CHARGE
                 rare = task_of(point) in SWEEPS
-                yield point, dice.randint(1, self.common if often else 2 if rare else 12)
+                yield point, dice.randint(1, self.common if often else 2 if rare else self.seldom)
 
     def lines(self) -> Iterator[str]:
         """The plan in words."""
@@ -168,7 +170,8 @@ def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
         reminders=reminders(pledged, seed=seed, begin=begin, end=end),
         visitors=visitors(new, seed=seed, legs=len(legs), span=span),
         legs=legs,
-        common=max(4, min(pledges * months // 30, _LIVES)),
+        common=max(2, min(pledges * months // 30, _LIVES)),
+        seldom=4 if pledges < TINY else 12,
     )
 
 
@@ -214,6 +217,8 @@ def _rules(dice: random.Random, weight: int) -> Iterator[dict[str, Any]]:
         times = 1 if kind in _SLOW else dice.randint(1, 3) * weight
         yield _rule(dice, kind, times, method="POST", path="/v1/payment_intents")
     yield _rule(dice, dice.choice(_CALLS), 1, method="GET", path="/v1/*")
+    kind = dice.choice([each for each in _CALLS if each not in _SLOW])
+    yield _rule(dice, kind, 1, method="POST", path="/v1/checkout/sessions")
     for kind in _NEWS:
         yield {**_rule(dice, kind, dice.randint(1, 3) * weight, path="*"), "seconds": 1.5}
 

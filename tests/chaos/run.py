@@ -281,5 +281,6 @@ class Run:
         verdict.resent = max(verdict.resent, self._services.post.again)
         findings = [finding.line() for finding in audit(self._runtime) if finding.offenders]
         self._runtime.database.dispose()
-        killed = {f"killed in {point}": times for point, times in self._crew.killed().items()}
+        times = self._crew.killed()
+        killed = {f"killed in {point}": times[point] for point in (*WORKER_POINTS, *WEB_POINTS)}
         return Outcome(verdict, {**self._faults.done, **killed}, findings)
