@@ -18,6 +18,14 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
+import celery.apps.beat
+import celery.apps.worker
+import celery.bin.celery
+import celery.concurrency.thread
+import celery.worker.components
+import celery.worker.consumer
+import celery.worker.strategy
+import kombu.transport.redis
 from sqlalchemy.orm import configure_mappers
 
 import workers.cards
@@ -25,11 +33,29 @@ import workers.charges
 import workers.events
 import workers.mail
 import workers.refunds
-import workers.reminders  # noqa: F401 - imported here so that no worker has to
+import workers.reminders
 from billing.emails import write_email
 from billing.runtime import build_runtime
 from tests.chaos.hooks import arm
 from workers.celery_app import app, settings
+
+IMPORTED = (
+    celery.apps.beat,
+    celery.apps.worker,
+    celery.bin.celery,
+    celery.concurrency.thread,
+    celery.worker.components,
+    celery.worker.consumer,
+    celery.worker.strategy,
+    kombu.transport.redis,
+    workers.cards,
+    workers.charges,
+    workers.events,
+    workers.mail,
+    workers.refunds,
+    workers.reminders,
+)
+"""Imported here so that no worker has to: most of what a start takes."""
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""

@@ -171,7 +171,7 @@ def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
         visitors=visitors(new, seed=seed, legs=len(legs), span=span),
         legs=legs,
         common=max(2, min(pledges * months // 30, _LIVES)),
-        seldom=4 if pledges < TINY else 12,
+        seldom=4 if pledges < TINY else 12 if pledges < 500 else 40,
     )
 
 
