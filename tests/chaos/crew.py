@@ -16,7 +16,7 @@ from pathlib import Path
 
 from billing.local.launch import tied_to_parent
 from tests.chaos.points import PER_CHARGE, task_of
-from tests.chaos.services import HOST, spawn
+from tests.chaos.services import HOST
 
 _AT_A_TIME = 3
 """Steps that one process waits for; the first it comes by ends it. One of them is a tick's at most,
@@ -88,8 +88,7 @@ class Member:
     name: str
     command: Sequence[str]
     deck: Deck | None = None
-    forked: bool = True
-    """Whether it is one of Celery's, and comes from the nursery."""
+    program: str = "celery"
     process: Process | None = None
     kills: dict[str, int] = field(default_factory=dict)
     starts: int = 0
@@ -116,9 +115,8 @@ class Crew:
         self._members = [
             *(Member(f"worker-{number}", _worker(number), deck) for number in range(workers)),
             *(Member(f"beat-{number}", _beat(home, number)) for number in (1, 2)),
-            Member("web", _web(web_port), Deck(web_kills), forked=False),
+            Member("web", _web(web_port), Deck(web_kills), program="granian"),
         ]
-        self._child: subprocess.Popen[bytes]
         with (home / "nursery.log").open("ab") as log:
             self._nursery = subprocess.Popen(
                 tied_to_parent([sys.executable, "-W", "ignore", "-m", "tests.chaos.nursery"]),
@@ -181,17 +179,18 @@ class Crew:
             environ["CHAOS_KILLS"] = json.dumps(member.kills)
             environ["CHAOS_KILLED"] = str(self._record(member))
         log = self._home / f"{member.name}.log"
-        if member.forked:
-            member.process = self._fork(member.command, environ, log)
-        else:
-            self._child = spawn(member.command, environ, log)
-            member.process = Process(self._child.pid)
+        member.process = self._fork(member, environ, log)
 
-    def _fork(self, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Process:
+    def _fork(self, member: Member, environ: Mapping[str, str], log: Path) -> Process:
         nursery = self._nursery
         assert nursery.stdin is not None
         assert nursery.stdout is not None
-        wanted = {"argv": list(argv), "environ": environ, "log": str(log)}
+        wanted = {
+            "program": member.program,
+            "argv": list(member.command),
+            "environ": environ,
+            "log": str(log),
+        }
         nursery.stdin.write(f"{json.dumps(wanted)}\n".encode())
         nursery.stdin.flush()
         return Process(int(nursery.stdout.readline()))
@@ -205,8 +204,6 @@ class Crew:
         member.process.wait(10)
         member.process.forget()
         member.process = None
-        if not member.forked:
-            self._child.wait(10)
         self._recall(member)
 
     def _recall(self, member: Member) -> None:
@@ -233,8 +230,7 @@ def _beat(home: Path, number: int) -> list[str]:
 
 
 def _web(port: int) -> list[str]:
-    return tied_to_parent([
-        sys.executable, "-m", "granian", "--interface=wsgi", f"--host={HOST}", f"--port={port}",
-        "--blocking-threads=4", "--no-ws", "--log-level=error", "--workers-kill-timeout=3",
-        "tests.chaos.web:app",
-    ])  # fmt: skip
+    return [
+        "--interface=wsgi", f"--host={HOST}", f"--port={port}", "--blocking-threads=4", "--no-ws",
+        "--log-level=error", "--workers-kill-timeout=3", "tests.chaos.web:app",
+    ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""`python -m tests.chaos.nursery`: makes Celery processes quickly, by forking.
+"""`python -m tests.chaos.nursery`: makes workers, beats and web servers quickly, by forking.
 
-Importing Celery and everything of ours takes two seconds; a run kills hundreds of processes. Here
-all is imported once, nothing is connected, and each worker is a fork that becomes a process of its
-own, as real as any: it has a session and a log of its own and dies alone.
+Importing Celery, the web server and everything of ours takes two seconds; a run kills hundreds of
+processes. Here all is imported once, nothing is connected, and each process is a fork that becomes
+one of its own, as real as any: it has a session and a log of its own and dies alone.
 
 One line of JSON comes in for each (`argv`, `environ`, `log`), one line with its process id goes
 out. When nobody writes any more, everybody still alive is killed.
@@ -25,9 +25,11 @@ import celery.concurrency.thread
 import celery.worker.components
 import celery.worker.consumer
 import celery.worker.strategy
+import granian.cli
 import kombu.transport.redis
 from sqlalchemy.orm import configure_mappers
 
+import billing.app
 import workers.cards
 import workers.charges
 import workers.events
@@ -48,6 +50,7 @@ IMPORTED = (
     celery.worker.consumer,
     celery.worker.strategy,
     kombu.transport.redis,
+    billing.app,
     workers.cards,
     workers.charges,
     workers.events,
@@ -113,12 +116,21 @@ def _become(wanted: dict[str, Any]) -> NoReturn:
         for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(ours, theirs)
         os.environ.update(wanted["environ"])
-        arm()
-        app.start(wanted["argv"])
+        _start(wanted["program"], wanted["argv"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
         os._exit(code)
+
+
+def _start(program: str, argv: list[str]) -> None:
+    """Run as Celery's or the web server's own command would."""
+    if program == "celery":
+        arm()
+        app.start(argv)
+    else:
+        sys.argv = [program, *argv]
+        granian.cli.entrypoint()  # what it serves is armed when it is loaded: `web.py`
 
 
 if __name__ == "__main__":

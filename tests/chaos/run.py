@@ -93,7 +93,8 @@ class Run:
         self._settled_at = plan.end
         self._database: psycopg.Connection[Any]
         self._pending = (0, 0.0)
-        self._patience = _TINY_STILL_SECONDS if len(plan.promises) < TINY else _STILL_SECONDS
+        self._tiny = len(plan.promises) < TINY
+        self._patience = _TINY_STILL_SECONDS if self._tiny else _STILL_SECONDS
 
     def go(self) -> Outcome:
         """Start everything, go the whole way, let it come to rest, compare, stop everything."""
@@ -175,7 +176,7 @@ class Run:
     def _come_to_rest(self) -> None:
         """Faults are over: everything is brought to its end, the clock moving in small steps."""
         self._crew.deadly = False
-        self._crew.stop(signal.SIGTERM)
+        self._crew.stop(signal.SIGKILL if self._tiny else signal.SIGTERM)  # which waits for Stripe
         self._faults.calm()
         self._crew.start()
         for step in (0, *STEPS):
