@@ -101,8 +101,9 @@ class Readers:
             while True:
                 page = _patiently(deadline, lambda: browser.get(url, timeout=_TIMEOUT_SECONDS))
                 form = _fields(page.text)
-                ended = "csrf_token" not in form  # it says so already: its first answer was lost
-                if not ended:
+                # Without a form the page says that it has ended: the first answer was lost.
+                ended = page.ok and "csrf_token" not in form
+                if page.ok and not ended:
                     ended = _patiently(deadline, lambda: _send(browser, url, form)).ok  # noqa: B023
                 if ended:
                     now = self._clock.now()
