@@ -108,6 +108,7 @@ class Readers:
                 if ended:
                     now = self._clock.now()
                     return Cancelled(pledge=pledge, asked_at=asked_at, confirmed_at=now)
+                time.sleep(_PAUSE_SECONDS)
 
 
 def _wish(visitor: Visitor) -> dict[str, str]:
