@@ -28,6 +28,7 @@ class Deck:
     """The steps at which processes of one kind are to be killed, in the order of the plan."""
 
     stream: Iterator[tuple[str, int]]
+    at_a_time: int = _AT_A_TIME
     back: deque[tuple[str, int]] = field(default_factory=deque)
 
     def draw(self) -> dict[str, int]:
@@ -36,7 +37,7 @@ class Deck:
         drawn: dict[str, int] = {}
         passed: list[tuple[str, int]] = []
         ticks = 0
-        while len(drawn) < _AT_A_TIME:
+        while len(drawn) < self.at_a_time:
             point, nth = self.back.popleft() if self.back and not drawn else next(self.stream)
             tick = task_of(point) not in PER_CHARGE
             if point in drawn or (tick and ticks):
@@ -115,7 +116,7 @@ class Crew:
         self._members = [
             *(Member(f"worker-{number}", _worker(number), deck) for number in range(workers)),
             *(Member(f"beat-{number}", _beat(home, number)) for number in (1, 2)),
-            Member("web", _web(web_port), Deck(web_kills), program="granian"),
+            Member("web", _web(web_port), Deck(web_kills, at_a_time=1), program="granian"),
         ]
         with (home / "nursery.log").open("ab") as log:
             self._nursery = subprocess.Popen(
