@@ -76,10 +76,10 @@ class Services:
         self._subscribe()
 
     def stop(self) -> None:
-        """End everything."""
+        """End everything, at once: what they wrote lasts, and nobody waits for their answers."""
         self.post.stop()
         for name, process in self._running.items():
-            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGKILL)
         for process in self._running.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
