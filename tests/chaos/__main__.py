@@ -53,7 +53,7 @@ def _report(outcome: Outcome, seconds: float) -> None:
     for finding in outcome.findings:
         click.echo(f"audit: {finding}")
     click.echo(f"\n{outcome.verdict.resent} mails came again under their own Message-ID")
-    click.echo(f"{seconds:.0f} s")
+    click.echo(f"{seconds:.0f} s, {outcome.verdict.made / seconds:.1f} charges a second")
     click.echo(outcome.verdict.line())
 
 

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from billing.local.launch import tied_to_parent
 from tests.chaos.points import PER_CHARGE, task_of
-from tests.chaos.services import HOST, spawn
+from tests.chaos.services import HOST
 
 _AT_A_TIME = 3
 """Steps that one process waits for; the first it comes by ends it. One of them is a tick's at most,
@@ -28,27 +28,33 @@ class Deck:
     """The steps at which processes of one kind are to be killed, in the order of the plan."""
 
     stream: Iterator[tuple[str, int]]
+    at_a_time: int = _AT_A_TIME
     back: deque[tuple[str, int]] = field(default_factory=deque)
 
     def draw(self) -> dict[str, int]:
-        """The next few; those given back come first."""
+        """The next few. One of those given back comes first: some steps are rarely come by, and
+        must not keep the others from their turn."""
         drawn: dict[str, int] = {}
         passed: list[tuple[str, int]] = []
         ticks = 0
-        while len(drawn) < _AT_A_TIME:
-            point, nth = self.back.popleft() if self.back else next(self.stream)
+        while len(drawn) < self.at_a_time:
+            point, nth = self.back.popleft() if self.back and not drawn else next(self.stream)
             tick = task_of(point) not in PER_CHARGE
             if point in drawn or (tick and ticks):
                 passed.append((point, nth))
             else:
                 drawn[point] = nth
                 ticks += tick
-        self.back.extendleft(reversed(passed))
+        self._keep(passed)
         return drawn
 
     def give_back(self, drawn: Mapping[str, int], fired: Collection[str]) -> None:
         """What did not come true is for another process."""
-        self.back.extend((point, nth) for point, nth in drawn.items() if point not in fired)
+        self._keep((point, nth) for point, nth in drawn.items() if point not in fired)
+
+    def _keep(self, cards: Iterable[tuple[str, int]]) -> None:
+        kept = {point for point, _ in self.back}
+        self.back.extend(card for card in cards if card[0] not in kept)
 
 
 class Process:
@@ -83,8 +89,7 @@ class Member:
     name: str
     command: Sequence[str]
     deck: Deck | None = None
-    forked: bool = True
-    """Whether it is one of Celery's, and comes from the nursery."""
+    program: str = "celery"
     process: Process | None = None
     kills: dict[str, int] = field(default_factory=dict)
     starts: int = 0
@@ -111,9 +116,8 @@ class Crew:
         self._members = [
             *(Member(f"worker-{number}", _worker(number), deck) for number in range(workers)),
             *(Member(f"beat-{number}", _beat()) for number in (1, 2)),
-            Member("web", _web(web_port), Deck(web_kills), forked=False),
+            Member("web", _web(web_port), Deck(web_kills, at_a_time=1), program="granian"),
         ]
-        self._child: subprocess.Popen[bytes]
         with (home / "nursery.log").open("ab") as log:
             self._nursery = subprocess.Popen(
                 tied_to_parent([sys.executable, "-W", "ignore", "-m", "tests.chaos.nursery"]),
@@ -176,17 +180,18 @@ class Crew:
             environ["CHAOS_KILLS"] = json.dumps(member.kills)
             environ["CHAOS_KILLED"] = str(self._record(member))
         log = self._home / f"{member.name}.log"
-        if member.forked:
-            member.process = self._fork(member.command, environ, log)
-        else:
-            self._child = spawn(member.command, environ, log)
-            member.process = Process(self._child.pid)
+        member.process = self._fork(member, environ, log)
 
-    def _fork(self, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Process:
+    def _fork(self, member: Member, environ: Mapping[str, str], log: Path) -> Process:
         nursery = self._nursery
         assert nursery.stdin is not None
         assert nursery.stdout is not None
-        wanted = {"argv": list(argv), "environ": environ, "log": str(log)}
+        wanted = {
+            "program": member.program,
+            "argv": list(member.command),
+            "environ": environ,
+            "log": str(log),
+        }
         nursery.stdin.write(f"{json.dumps(wanted)}\n".encode())
         nursery.stdin.flush()
         return Process(int(nursery.stdout.readline()))
@@ -200,8 +205,6 @@ class Crew:
         member.process.wait(10)
         member.process.forget()
         member.process = None
-        if not member.forked:
-            self._child.wait(10)
         self._recall(member)
 
     def _recall(self, member: Member) -> None:
@@ -227,8 +230,7 @@ def _beat() -> list[str]:
 
 
 def _web(port: int) -> list[str]:
-    return tied_to_parent([
-        sys.executable, "-m", "granian", "--interface=wsgi", f"--host={HOST}", f"--port={port}",
-        "--blocking-threads=4", "--no-ws", "--log-level=error", "--workers-kill-timeout=3",
-        "tests.chaos.web:app",
-    ])  # fmt: skip
+    return [
+        "--interface=wsgi", f"--host={HOST}", f"--port={port}", "--blocking-threads=4", "--no-ws",
+        "--log-level=error", "--workers-kill-timeout=3", "tests.chaos.web:app",
+    ]  # fmt: skip

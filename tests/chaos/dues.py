@@ -7,12 +7,19 @@ the last day of a month that is too short, at the anchor's time of day in the ne
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
 MONTHS = {"monthly": 1, "annual": 12}
+
+TOLD_AT_LEAST = timedelta(days=7)
+TOLD_AT_MOST = timedelta(days=30)
+"""How long a supporter must, and may, have known of an annual charge when it is made."""
+
+WRITTEN_AHEAD = timedelta(days=14)
+"""How long before an annual charge its notice is owed."""
 
 
 def moments(anchor: datetime, cadence: str, zone: ZoneInfo) -> Iterator[datetime]:
@@ -35,3 +42,13 @@ def until(anchor: datetime, cadence: str, zone: ZoneInfo, end: datetime) -> list
             return found
         found.append(moment)
     raise AssertionError("unreachable")
+
+
+def announced(due: datetime, told: Iterable[datetime]) -> datetime | None:
+    """The earliest moment at which an annual charge may be made, given when its notices came.
+
+    Not before it is due, and a week after a notice that is not older than a month by then; None
+    when no notice is good for it.
+    """
+    possible = ((max(due, moment + TOLD_AT_LEAST), moment) for moment in told)
+    return min((at for at, moment in possible if at <= moment + TOLD_AT_MOST), default=None)

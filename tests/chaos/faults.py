@@ -62,6 +62,7 @@ class Faults:
             "web killed": lambda _: crew.kill("web"),
             "beats killed": lambda _: crew.kill("beat"),
             "clock moved on": self.move_clock,
+            "clock moved back": lambda seconds: self.move_clock(-seconds),
         }
 
     def do(self, action: Action) -> None:
@@ -75,8 +76,14 @@ class Faults:
         if self._mail_up_at and time.monotonic() > self._mail_up_at:
             self._services.post.down, self._mail_up_at = False, 0.0
 
+    def ask_for(self, *tasks: str) -> None:
+        """Send a tick that the beat would send in its own time."""
+        with suppress(BrokerError):
+            for task in tasks:
+                self._celery.send_task(task, queue="sweeps", ignore_result=True)
+
     def move_clock(self, seconds: int) -> None:
-        """Move everybody's clock; the stand-in does what falls due on the way."""
+        """Move everybody's clock, on or back; the stand-in does what falls due on the way."""
         self._services.ask("POST", "/_standin/clock", {"advance_seconds": seconds})
 
     def begin_rules(self, rules: tuple[dict[str, object], ...], seed: int) -> None:

@@ -14,11 +14,13 @@ from sqlalchemy import text
 
 from billing.money import Money
 from billing.pledges.domain import Cadence
+from billing.reminders.service import ask
 from billing.runtime import Runtime
 from billing.seed import rows
 from billing.seed.standin import attempt_key
 from billing.seed.story import Due, Payment, Person, Promise as Told, Story
-from tests.chaos.plan import Plan, Promise
+from tests.chaos.people import ZONE, Promise
+from tests.chaos.plan import Plan
 from tests.chaos.services import Services
 
 _BATCH = 500
@@ -40,6 +42,22 @@ def bring(services: Services, runtime: Runtime, plan: Plan) -> dict[int, int]:
                 path = f"/_standin/payment_methods/{card}/decline"
                 services.ask("POST", path, {"decline_code": _ONCE, "times": 1})
     return _ids(runtime, first)
+
+
+def remind(runtime: Runtime, plan: Plan) -> None:
+    """Note, at their own times, who asked to be reminded before the run."""
+    for start in range(0, len(plan.reminders), _BATCH):
+        with runtime.database.transaction() as session:
+            for reminder in plan.reminders[start : start + _BATCH]:
+                ask(
+                    session,
+                    runtime.vault,
+                    written=reminder.email,
+                    language="en",
+                    source={},
+                    zone=ZONE,
+                    now=reminder.asked_at,
+                )
 
 
 def _ids(runtime: Runtime, promises: Sequence[Promise]) -> dict[int, int]:

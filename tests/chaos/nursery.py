@@ -1,8 +1,8 @@
-"""`python -m tests.chaos.nursery`: makes Celery processes quickly, by forking.
+"""`python -m tests.chaos.nursery`: makes workers, beats and web servers quickly, by forking.
 
-Importing Celery and everything of ours takes two seconds; a run kills hundreds of processes. Here
-all is imported once, nothing is connected, and each worker is a fork that becomes a process of its
-own, as real as any: it has a session and a log of its own and dies alone.
+Importing Celery, the web server and everything of ours takes two seconds; a run kills hundreds of
+processes. Here all is imported once, nothing is connected, and each process is a fork that becomes
+one of its own, as real as any: it has a session and a log of its own and dies alone.
 
 One line of JSON comes in for each (`argv`, `environ`, `log`), one line with its process id goes
 out. When nobody writes any more, everybody still alive is killed.
@@ -18,12 +18,47 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
+import celery.apps.beat
+import celery.apps.worker
+import celery.bin.celery
+import celery.concurrency.thread
+import celery.worker.components
+import celery.worker.consumer
+import celery.worker.strategy
+import granian.cli
+import kombu.transport.redis
+from sqlalchemy.orm import configure_mappers
+
+import billing.app
+import workers.cards
 import workers.charges
 import workers.events
 import workers.mail
-import workers.reminders  # noqa: F401 - imported here so that no worker has to
+import workers.refunds
+import workers.reminders
+from billing.emails import write_email
+from billing.runtime import build_runtime
 from tests.chaos.hooks import arm
-from workers.celery_app import app
+from workers.celery_app import app, settings
+
+IMPORTED = (
+    celery.apps.beat,
+    celery.apps.worker,
+    celery.bin.celery,
+    celery.concurrency.thread,
+    celery.worker.components,
+    celery.worker.consumer,
+    celery.worker.strategy,
+    kombu.transport.redis,
+    billing.app,
+    workers.cards,
+    workers.charges,
+    workers.events,
+    workers.mail,
+    workers.refunds,
+    workers.reminders,
+)
+"""Imported here so that no worker has to: most of what a start takes."""
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -32,6 +67,7 @@ _DIE_WITH_PARENT = 1
 def main() -> None:
     """Make processes until the end of the input."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _warm()
     made = []
     try:
         for line in sys.stdin:
@@ -48,6 +84,26 @@ def main() -> None:
                 os.killpg(pid, signal.SIGKILL)
 
 
+def _warm() -> None:
+    """Have everything imported and compiled that a first task would. Opens no connection."""
+    parts = build_runtime(settings)
+    configure_mappers()
+    now = parts.clock.now().isoformat()
+    facts = {
+        "charge_id": 1,
+        "amount_minor": 500,
+        "fee_cover_minor": 0,
+        "currency": "usd",
+        "paid_at": now,
+        "cadence": "monthly",
+        "renewal": True,
+        "next_charge_at": now,
+        "cancel_url": "https://newsroom.example/cancel",
+    }
+    write_email("receipt", "en", facts, settings.newsroom)
+    parts.database.dispose()
+
+
 def _become(wanted: dict[str, Any]) -> NoReturn:
     """Leave the nursery, be what was wanted, and never come back."""
     code = 1
@@ -60,12 +116,21 @@ def _become(wanted: dict[str, Any]) -> NoReturn:
         for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(ours, theirs)
         os.environ.update(wanted["environ"])
-        arm()
-        app.start(wanted["argv"])
+        _start(wanted["program"], wanted["argv"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
         os._exit(code)
+
+
+def _start(program: str, argv: list[str]) -> None:
+    """Run as Celery's or the web server's own command would."""
+    if program == "celery":
+        arm()
+        app.start(argv)
+    else:
+        sys.argv = [program, *argv]
+        granian.cli.entrypoint()  # what it serves is armed when it is loaded: `web.py`
 
 
 if __name__ == "__main__":

@@ -11,36 +11,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from tests.chaos import dues
-from tests.chaos.points import PER_CHARGE, SWEEPS, WEB_POINTS, WORKER_POINTS, task_of
+from tests.chaos.people import (
+    VISITS_PER_MONTH,
+    Promise,
+    Reminder,
+    Visitor,
+    dice_for,
+    promises,
+    reminders,
+    visitors,
+)
+from tests.chaos.points import PER_CHARGE, SWEEPS, WEB, WEB_POINTS, WORKER_POINTS, task_of
 
-ZONE = ZoneInfo("Europe/Riga")
 MONTH = timedelta(days=30, hours=12)
 OUTAGE = timedelta(days=3)
-QUIET = timedelta(days=4)
-"""After the end nothing falls due for so long, so that what is left can be brought to its end."""
+
+TINY = 100
+"""Below so many pledges a run is there to be quick."""
+
+_LIVES = 400
+"""In the longest lives a process comes by a common step so often: some ten seconds of a large run,
+in which each step ends a process several times."""
 
 _AFTER_LONG_MONTHS = (1, 2, 4, 6, 8, 9, 11)
 """The run begins early in one of these, so that pledges are anchored on a 31st."""
-
-_SUMS = {"usd": 100, "eur": 100, "gbp": 100, "jpy": 150}
-
-ANNUAL_SHARE = 0.0
-"""Annual charges wait for a notice delivered a week before. The harness's own calendar does
-not know that rule yet, so its plans hold monthly pledges only."""
-
-CARDS = {
-    "4242424242424242": 76,
-    "5555555555554444": 10,
-    "378282246310005": 4,
-    "4000000000009995": 4,  # insufficient funds
-    "4000000000000341": 2,  # can be saved, is declined
-    "4000000000009987": 1,  # lost
-    "4000002760003184": 3,  # 3-D Secure every time
-}
-"""Stripe's test cards, and how many in a hundred pledges are paid with each."""
 
 ACTIONS = (
     "valkey flushed",
@@ -57,6 +52,7 @@ ACTIONS = (
     "web killed",
     "beats killed",
     "clock moved on",
+    "clock moved back",
 )
 
 _CALLS = (
@@ -72,24 +68,6 @@ _CALLS = (
 )
 _SLOW = frozenset({"timeout_before", "timeout_after"})
 _NEWS = ("duplicate", "delay", "reorder", "lose")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promise:
-    """One pledge to be charged."""
-
-    number: int
-    cadence: str
-    anchor: datetime
-    amount: int
-    currency: str
-    card: str
-    fails_first: bool
-    """Whether the card is refused once, at its first renewal, and works after that."""
-
-    @property
-    def email(self) -> str:
-        return f"reader-{self.number}@chaos.example"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +101,27 @@ class Plan:
     begin: datetime
     end: datetime
     promises: tuple[Promise, ...]
+    reminders: tuple[Reminder, ...]
+    visitors: tuple[Visitor, ...]
     legs: tuple[Leg, ...]
     common: int
     """A process is killed at most at the so-manieth time it comes by a common step."""
+    seldom: int
+    """The same for the steps of a tick."""
 
     def kills(self, points: Sequence[str], part: str) -> Iterator[tuple[str, int]]:
         """Steps to be killed at, and at the how-manieth time, without end: each equally often."""
-        deck, dice = list(points), _dice(self.seed, f"kills of {part}")
+        deck, dice = list(points), dice_for(self.seed, f"kills of {part}")
         while True:
             dice.shuffle(deck)
             for point in deck:
-                often = task_of(point) in PER_CHARGE
-                rare = task_of(point) in SWEEPS
-                yield point, dice.randint(1, self.common if often else 2 if rare else 12)
+                yield point, dice.randint(1, self._latest(task_of(point)))
+
+    def _latest(self, task: str) -> int:
+        """At the how-manieth time at most. The one web server comes by a step more often."""
+        if task in PER_CHARGE:
+            return self.common * (2 if task == WEB else 1)
+        return 2 if task in SWEEPS else self.seldom
 
     def lines(self) -> Iterator[str]:
         """The plan in words."""
@@ -145,6 +131,14 @@ class Plan:
                 f"pledge {promise.number}: {promise.cadence} {promise.amount} {promise.currency} "
                 f"from {promise.anchor:%Y-%m-%d %H:%M:%S}, card {promise.card}"
                 f"{', refused once' if promise.fails_first else ''}"
+                f"{f', cancelled in leg {leg}' if (leg := promise.cancelled_in) else ''}"
+            )
+        for reminder in self.reminders:
+            yield f"reminder to {reminder.email}, asked for at {reminder.asked_at:%Y-%m-%d %H:%M}"
+        for visitor in self.visitors:
+            yield (
+                f"leg {visitor.leg}: after {visitor.after:.2f} s a visitor gives {visitor.amount} "
+                f"usd {visitor.cadence}, card {visitor.card}, {visitor.clicks} clicks"
             )
         for leg in self.legs:
             manner = " after an outage" if leg.outage else " in haste" if leg.hasty else ""
@@ -162,28 +156,26 @@ class Plan:
 
 def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
     """The plan of a seed; the same arguments give the same plan."""
-    dice = _dice(seed, "way")
+    dice = dice_for(seed, "way")
     begin = datetime(
         2027, dice.choice(_AFTER_LONG_MONTHS), dice.randint(2, 5), dice.randint(0, 23), tzinfo=UTC
     )
-    a_month = max(5, min(24, pledges // 100))
-    legs = tuple(
-        _legs(
-            dice,
-            months,
-            a_month,
-            weight=max(1, pledges // a_month // 60),
-            span=2.4 if pledges < 500 else 5.0,
-        )
-    )
+    a_month = 3 if pledges < TINY else max(5, min(12, pledges // 100))
+    span = 1.6 if pledges < TINY else 2.4 if pledges < 500 else 5.0
+    legs = tuple(_legs(dice, months, a_month, weight=max(1, pledges // a_month // 60), span=span))
     end = begin + sum((leg.advance for leg in legs), timedelta())
+    pledged = promises(pledges, seed=seed, begin=begin, end=end, legs=len(legs))
+    new = max(4, int(pledges * months * VISITS_PER_MONTH))
     return Plan(
         seed=seed,
         begin=begin,
         end=end,
-        promises=tuple(_promise(number, seed, begin, end) for number in range(pledges)),
+        promises=pledged,
+        reminders=reminders(pledged, seed=seed, begin=begin, end=end),
+        visitors=visitors(new, seed=seed, legs=len(legs), span=span),
         legs=legs,
-        common=max(4, pledges * months // 30),
+        common=max(2, min(pledges * months // 30, _LIVES)),
+        seldom=4 if pledges < TINY else 12 if pledges < 500 else 40,
     )
 
 
@@ -212,7 +204,11 @@ def _legs(
 
 
 def _action(dice: random.Random, name: str, span: float) -> Action:
-    sizes = {"clock moved on": (40, 900), "mail server down": (1, 2)}
+    sizes = {
+        "clock moved on": (40, 900),
+        "clock moved back": (40, 900),
+        "mail server down": (1, 2),
+    }
     return Action(
         after=round(dice.uniform(0.1, span), 2),
         name=name,
@@ -225,6 +221,8 @@ def _rules(dice: random.Random, weight: int) -> Iterator[dict[str, Any]]:
         times = 1 if kind in _SLOW else dice.randint(1, 3) * weight
         yield _rule(dice, kind, times, method="POST", path="/v1/payment_intents")
     yield _rule(dice, dice.choice(_CALLS), 1, method="GET", path="/v1/*")
+    kind = dice.choice([each for each in _CALLS if each not in _SLOW])
+    yield _rule(dice, kind, 1, method="POST", path="/v1/checkout/sessions")
     for kind in _NEWS:
         yield {**_rule(dice, kind, dice.randint(1, 3) * weight, path="*"), "seconds": 1.5}
 
@@ -233,47 +231,5 @@ def _rule(dice: random.Random, kind: str, times: int, **where: str) -> dict[str,
     return {"kind": kind, "times": times, "probability": round(dice.uniform(0.2, 0.7), 2), **where}
 
 
-def _promise(number: int, seed: int, begin: datetime, end: datetime) -> Promise:
-    """A pledge with a day of its own, none of whose periods falls into the quiet days."""
-    dice = _dice(seed, f"pledge {number}")
-    cadence = "annual" if dice.random() < ANNUAL_SHARE else "monthly"
-    while True:
-        anchor = _anchor(dice, cadence, begin, end)
-        due = dues.until(anchor, cadence, ZONE, end + QUIET)
-        if due and due[0] > begin and not any(moment > end for moment in due):
-            break
-    currency = dice.choices(list(_SUMS), (6, 3, 2, 1))[0]
-    card = dice.choices(list(CARDS), list(CARDS.values()))[0]
-    return Promise(
-        number=number,
-        cadence=cadence,
-        anchor=anchor,
-        amount=dice.randint(3, 50) * _SUMS[currency],
-        currency=currency,
-        card=card,
-        fails_first=card.startswith("4242") and dice.random() < 0.03,
-    )
-
-
-def _anchor(dice: random.Random, cadence: str, begin: datetime, end: datetime) -> datetime:
-    """Monthly: paid in the weeks before. Annual: so that it is due well within the run."""
-    if cadence == "annual":
-        due = begin + (end - begin) * dice.uniform(0.4, 1.0)
-        return _whole_second(due.replace(year=due.year - 1, day=min(due.day, 28)))
-    anchor = begin - timedelta(seconds=dice.randint(3600, 27 * 86_400))
-    if dice.random() < 0.2:
-        last = begin.replace(day=1) - timedelta(days=dice.randint(1, 3))
-        anchor = last.replace(hour=dice.randint(0, 23), minute=dice.randint(0, 59))
-    return _whole_second(anchor)
-
-
-def _whole_second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
-
-
 def _whole_seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=int(span.total_seconds()))
-
-
-def _dice(seed: int, purpose: str) -> random.Random:
-    return random.Random(f"{seed} {purpose}")  # noqa: S311 - repeatable, not secret

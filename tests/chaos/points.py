@@ -25,6 +25,8 @@ STEPS: dict[str, tuple[str, ...]] = {
         "after begin 2",
         "before commit 2",
         "after commit 2",
+        "before commit 3",
+        "after commit 3",
     ),
     "process_event": (
         "after commit 1",
@@ -50,6 +52,8 @@ STEPS: dict[str, tuple[str, ...]] = {
     "webhook": ("after begin 1", "before commit 1", "after commit 1"),
     "renew": ("before commit 1", "after commit 1", "before commit 2", "after commit 2"),
     "queue": _TICK,
+    "announce": ("before commit 1", "after commit 1"),
+    "send_due": ("before commit 3", "after commit 3"),
     "resolve": _TICK,
     "process": _TICK,
     "send": _TICK,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -14,24 +13,27 @@ from typing import Any
 import psycopg
 
 from billing.audit.report import audit
+from billing.charges.letters import CANCEL_LINK, pledge_url
 from billing.clock import FileClock
 from billing.migrate import migrate
 from billing.runtime import Runtime, build_runtime
 from billing.settings import read_settings
 from tests.chaos import books
-from tests.chaos.compare import Verdict, compare
+from tests.chaos.compare import compare
 from tests.chaos.crew import Crew
+from tests.chaos.environ import environment
 from tests.chaos.faults import Faults
-from tests.chaos.history import bring
-from tests.chaos.plan import Leg, Plan
+from tests.chaos.history import bring, remind
+from tests.chaos.plan import TINY, Leg, Plan
 from tests.chaos.points import WEB_POINTS, WORKER_POINTS
+from tests.chaos.readers import Readers
 from tests.chaos.rest import busy, swept, unfinished
-from tests.chaos.services import HOST, Services
+from tests.chaos.services import Services
+from tests.chaos.verdict import Verdict
 
-STEPS = (180, 180, 240, 660, 1800, 3600, 7200, 21_600, 21_600, 21_600, 7200, 600, 180, 180, 21_600)
+STEPS = (660, 660, 1800, 3600, 7200, 21_600, 21_600, 21_600, 7200, 600, 180, 180, 21_600)
 """Seconds by which the clock moves when the faults are over: beyond every pause and window."""
 
-_ROOT = Path(__file__).parents[2]
 _NUDGES = 2
 _NUDGE_SECONDS = 660
 """How often, and how far, the clock moves on when a leg's work was claimed and lost."""
@@ -40,10 +42,22 @@ _FROZEN_ABOVE_SECONDS = 1200
 _ON_THE_WAY_SECONDS = 0.05
 _UNKNOWN = -1
 _POLL_SECONDS = 0.2
-_STILL_SECONDS = 1.5
+_STILL_SECONDS, _TINY_STILL_SECONDS = 1.5, 0.8
 _NO_PROGRESS_SECONDS = 20.0
 _PATIENCE_SECONDS = 90.0
+_ASK_AGAIN_SECONDS = 6.0
 _SAY_EVERY = 3.0
+
+_TICKS = (
+    "workers.charges.renew",
+    "workers.charges.resolve",
+    "workers.events.process",
+    "workers.mail.send",
+    "workers.reminders.send_due",
+)
+"""What a beat would ask for in its own time. When the clock has moved there is something to do."""
+
+_SWEEPS = ("workers.events.backfill_events", "workers.charges.reconcile_ledger")
 
 
 @dataclass
@@ -73,41 +87,54 @@ class Run:
         self._said_at = 0.0
         self._crew: Crew
         self._faults: Faults
+        self._readers: Readers
+        self._runtime: Runtime
+        self._ids: Mapping[int, int] = {}
+        self._settled_at = plan.end
         self._database: psycopg.Connection[Any]
         self._pending = (0, 0.0)
+        self._tiny = len(plan.promises) < TINY
+        self._patience = _TINY_STILL_SECONDS if self._tiny else _STILL_SECONDS
 
     def go(self) -> Outcome:
         """Start everything, go the whole way, let it come to rest, compare, stop everything."""
         try:
             self._services.start()
-            runtime = build_runtime(read_settings(self._environment()))
-            migrate(runtime.database.engine)
-            ids = bring(self._services, runtime, self._plan)
+            self._runtime = build_runtime(
+                read_settings(environment(self._services, len(self._plan.promises)))
+            )
+            migrate(self._runtime.database.engine)
+            self._ids = bring(self._services, self._runtime, self._plan)
+            remind(self._runtime, self._plan)
             with self._services.database() as database:
                 row = database.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
-            self._say(f"{len(ids)} pledges made")
+            self._say(f"{time.monotonic() - self._began:4.0f} s  {len(self._ids)} pledges made")
             self._start_crew()
             for leg in self._plan.legs:
                 self._go(leg)
             self._come_to_rest()
-            return self._outcome(runtime, ids, row[0] if row else 0)
+            return self._outcome(row[0] if row else 0)
         finally:
-            if hasattr(self, "_crew"):
-                self._crew.close()
-            if hasattr(self, "_database"):
-                self._database.close()
-            self._services.stop()
+            self._end()
+
+    def _end(self) -> None:
+        """Stop whatever was started."""
+        for name in ("_readers", "_crew", "_database"):
+            if hasattr(self, name):
+                getattr(self, name).close()
+        self._services.stop()
 
     def _start_crew(self) -> None:
         self._crew = Crew(
             self._home,
-            self._environment(),
+            environment(self._services, len(self._plan.promises)),
             workers=self._workers,
             web_port=self._services.web_port,
             worker_kills=self._plan.kills(WORKER_POINTS, "workers"),
             web_kills=self._plan.kills(WEB_POINTS, "web"),
         )
         self._faults = Faults(self._services, self._crew)
+        self._readers = Readers(self._services.web_url, self._services.stripe_url, self._clock)
         self._crew.start()
 
     def _go(self, leg: Leg) -> None:
@@ -122,25 +149,40 @@ class Run:
         if leg.hasty:
             self._faults.done["clock moved on in mid-work"] += 1
         began, actions, nudges = time.monotonic(), list(leg.actions), _NUDGES
-        while actions or not (leg.hasty or self._still()):
+        self._let_cancel(leg)
+        visitors = sorted(
+            (visitor for visitor in self._plan.visitors if visitor.leg == leg.number),
+            key=lambda visitor: visitor.after,
+        )
+        while actions or visitors or not (leg.hasty or self._still()):
             self._tend(f"leg {leg.number} of {len(self._plan.legs)}")
             while actions and actions[0].after <= time.monotonic() - began:
                 self._faults.do(actions.pop(0))
+            while visitors and visitors[0].after <= time.monotonic() - began:
+                self._readers.give(visitors.pop(0))
             if not actions and nudges and self._pending[0] and self._still():
                 nudges -= 1
                 self._move_clock(_NUDGE_SECONDS)
             time.sleep(_POLL_SECONDS)
         self._faults.end_rules()
 
+    def _let_cancel(self, leg: Leg) -> None:
+        """Readers who end their pledges in this leg follow the link in their mails."""
+        for promise in self._plan.promises:
+            if promise.cancelled_in == leg.number:
+                pledge = self._ids[promise.number]
+                self._readers.cancel(pledge, pledge_url(self._runtime, CANCEL_LINK, pledge))
+
     def _come_to_rest(self) -> None:
         """Faults are over: everything is brought to its end, the clock moving in small steps."""
         self._crew.deadly = False
-        self._crew.stop(signal.SIGTERM)
+        self._crew.stop(signal.SIGKILL if self._tiny else signal.SIGTERM)  # which waits for Stripe
         self._faults.calm()
         self._crew.start()
         for step in (0, *STEPS):
             self._move_clock(step)
-            if self._worked_off() and self._at_rest(self._clock.now()):
+            self._settled_at = self._clock.now()
+            if self._worked_off() and self._at_rest(self._settled_at):
                 return
 
     def _worked_off(self) -> bool:
@@ -154,9 +196,12 @@ class Run:
         return False
 
     def _at_rest(self, since: datetime) -> bool:
-        """Wait for the sweeps over Stripe's lists; returns whether they have left nothing to do."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        """Have Stripe's lists swept; returns whether that has left nothing to do."""
+        deadline, asked_at = time.monotonic() + _PATIENCE_SECONDS, 0.0
         while not self._swept(since) and time.monotonic() < deadline:
+            if time.monotonic() - asked_at > _ASK_AGAIN_SECONDS:
+                asked_at = time.monotonic()
+                self._faults.ask_for(*_SWEEPS)
             self._tend("waiting for the sweeps")
             time.sleep(_POLL_SECONDS)
         return self._swept(since) and self._worked_off()
@@ -171,7 +216,8 @@ class Run:
         waiting = self._services.ask("GET", "/_standin/deliveries?state=waiting&limit=100")
         now = self._clock.now().timestamp()
         due = [each for each in waiting["deliveries"] if not only_now or each["next_at"] <= now]
-        return left | ({"deliveries": len(due)} if due else {})
+        others = {"deliveries": len(due), "readers": self._readers.waiting}
+        return left | {name: count for name, count in others.items() if count}
 
     def _move_clock(self, seconds: int) -> None:
         """The clock moves, and there may be something to do.
@@ -188,6 +234,7 @@ class Run:
         self._faults.move_clock(seconds)
         if frozen:
             self._crew.signal_workers(signal.SIGCONT)
+        self._faults.ask_for(*_TICKS)
         self._pending = (_UNKNOWN, time.monotonic())
 
     def _still(self) -> bool:
@@ -198,7 +245,7 @@ class Run:
         pending = self._busy()
         if pending != self._pending[0]:
             self._pending = pending, time.monotonic()
-        return not pending or time.monotonic() - self._pending[1] > _STILL_SECONDS
+        return not pending or time.monotonic() - self._pending[1] > self._patience
 
     def _busy(self) -> int:
         try:
@@ -219,36 +266,22 @@ class Run:
                 f"killed {self._crew.restarts}"
             )
 
-    def _outcome(self, runtime: Runtime, ids: Mapping[int, int], outbox_from: int) -> Outcome:
-        facts = books.read(self._services, runtime, self._plan, ids, outbox_from=outbox_from)
-        verdict = compare(facts)
+    def _outcome(self, outbox_from: int) -> Outcome:
+        self._say(f"{time.monotonic() - self._began:4.0f} s  comparing")
+        paid, cancelled = self._readers.saw()
+        self._faults.done["first payments through the web"] = sum(each.paid for each in paid)
+        self._faults.done["pledges cancelled by their readers"] = len(cancelled)
+        seen = books.Seen(
+            ids=self._ids,
+            outbox_from=outbox_from,
+            paid=paid,
+            cancelled=cancelled,
+            settled_at=self._settled_at,
+        )
+        verdict = compare(books.read(self._services, self._runtime, self._plan, seen))
         verdict.resent = max(verdict.resent, self._services.post.again)
-        findings = [finding.line() for finding in audit(runtime) if finding.offenders]
-        runtime.database.dispose()
-        killed = {f"killed in {point}": times for point, times in self._crew.killed().items()}
+        findings = [finding.line() for finding in audit(self._runtime) if finding.offenders]
+        self._runtime.database.dispose()
+        times = self._crew.killed()
+        killed = {f"killed in {point}": times[point] for point in (*WORKER_POINTS, *WEB_POINTS)}
         return Outcome(verdict, {**self._faults.done, **killed}, findings)
-
-    def _environment(self) -> dict[str, str]:
-        services = self._services
-        return {
-            **os.environ,
-            "PYTHONPATH": str(_ROOT),
-            "TUPPENCE_LOCAL": "1",
-            "TUPPENCE_CLOCK_FILE": str(services.clock_file),
-            "TUPPENCE_TICK_SECONDS": "0.4" if len(self._plan.promises) < 1000 else "2",
-            "DATABASE_URL": services.database_url,
-            "REDIS_URL": services.redis_url,
-            "BASE_URL": f"http://{HOST}:{services.web_port}",
-            "SECRET_KEY": "a-secret-key-that-is-only-used-in-chaos",
-            "ENCRYPTION_KEYS": "Zm9yLXRlc3RzLW9ubHktMzItYnl0ZXMtbG9uZy4uLi4=",
-            "DIGEST_KEY": "a-digest-key-that-is-only-used-in-chaos",
-            "STRIPE_API_KEY": "sk_test_tuppence",
-            "STRIPE_API_BASE": services.stripe_url,
-            "STRIPE_WEBHOOK_SECRET": services.webhook_secret,
-            "STRIPE_REQUESTS_PER_SECOND": "400",
-            "NEWSROOM_NAME": "The Northern Courier",
-            "NEWSROOM_TIMEZONE": "Europe/Riga",
-            "CONTACT_EMAIL": "support@northern-courier.example",
-            "STATEMENT_DESCRIPTOR": "NORTHERN COURIER",
-            "SMTP_URL": f"smtp://{HOST}:{services.post.port}",
-        }

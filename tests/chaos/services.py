@@ -77,10 +77,10 @@ class Services:
         self._subscribe()
 
     def stop(self) -> None:
-        """End everything."""
+        """End everything, at once: what they wrote lasts, and nobody waits for their answers."""
         self.post.stop()
         for name, process in self._running.items():
-            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGKILL)
         for process in self._running.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
@@ -91,6 +91,11 @@ class Services:
     def mails(self) -> Path:
         """Where the mailbox keeps what it took."""
         return self.home / "mail.sqlite"
+
+    @property
+    def web_url(self) -> str:
+        """Where the newsroom's pages are."""
+        return f"http://{HOST}:{self.web_port}"
 
     @property
     def redis_url(self) -> str:
@@ -160,7 +165,7 @@ class Services:
 
     def _subscribe(self) -> None:
         """Ask Stripe for the events that Tuppence asks for, as a newsroom does."""
-        form = [("url", f"http://{HOST}:{self.web_port}/stripe/webhook")]
+        form = [("url", f"{self.web_url}/stripe/webhook")]
         form += [("enabled_events[]", name) for name in SUBSCRIBED]
         request = urllib.request.Request(  # noqa: S310 - always our own loopback address
             f"{self.stripe_url}/v1/webhook_endpoints",

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.chaos import dues
-from tests.chaos.plan import ACTIONS, ANNUAL_SHARE, QUIET, ZONE, make_plan
+from tests.chaos.crew import Deck
+from tests.chaos.people import NOTICE_ROOM, QUIET, ZONE, remind_at
+from tests.chaos.plan import ACTIONS, make_plan
 from tests.chaos.points import STEPS, WEB_POINTS, WORKER_POINTS
 
 
@@ -44,9 +46,48 @@ def test_every_pledge_is_due_and_none_in_the_quiet_days() -> None:
         assert plan.begin < found[0]
         assert found[-1] <= plan.end
     assert {29, 30, 31} & {each.anchor.astimezone(ZONE).day for each in plan.promises}
-    assert {each.cadence for each in plan.promises} == (
-        {"monthly", "annual"} if ANNUAL_SHARE else {"monthly"}
-    )
+    assert {each.cadence for each in plan.promises} == {"monthly", "annual"}
+
+
+def test_annual_pledges_leave_room_for_a_late_notice() -> None:
+    plan = make_plan(pledges=400, months=2, seed=4)
+    for promise in plan.promises:
+        if promise.cadence == "annual":
+            (due,) = dues.until(promise.anchor, "annual", ZONE, plan.end + QUIET)
+            assert plan.begin < due <= plan.end - NOTICE_ROOM
+
+
+def test_reminders_were_asked_for_before_and_fall_due_within_the_run() -> None:
+    plan = make_plan(pledges=400, months=1, seed=4)
+    first = {each.email: dues.moments(each.anchor, each.cadence, ZONE) for each in plan.promises}
+    assert {reminder.gives for reminder in plan.reminders} == {True, False}
+    for reminder in plan.reminders:
+        assert reminder.asked_at <= plan.begin < remind_at(reminder.asked_at)
+        if reminder.gives:
+            given = next(first[reminder.email])
+            assert reminder.asked_at < given < remind_at(reminder.asked_at)
+        else:
+            assert remind_at(reminder.asked_at) < plan.end
+
+
+def test_readers_give_and_cancel_in_every_part_of_the_way() -> None:
+    plan = make_plan(pledges=400, months=2, seed=4)
+    legs = {leg.number for leg in plan.legs}
+    assert {visitor.cadence for visitor in plan.visitors} == {"once", "monthly"}
+    assert len({visitor.leg for visitor in plan.visitors} & legs) > 2
+    ended = {promise.cancelled_in for promise in plan.promises} - {None}
+    assert len(ended & legs) > len(legs) / 2
+
+
+def test_steps_rarely_come_by_do_not_keep_the_others_from_their_turn() -> None:
+    plan = make_plan(pledges=60, months=2, seed=4)
+    deck, fired = Deck(plan.kills(WORKER_POINTS, "workers")), set[str]()
+    for _ in range(2 * len(WORKER_POINTS)):
+        drawn = deck.draw()
+        common = [point for point in drawn if point.startswith("submit_charge")]
+        fired |= set(common)
+        deck.give_back(drawn, common)
+    assert fired == {point for point in WORKER_POINTS if point.startswith("submit_charge")}
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ class MailStore:
     def __init__(self, path: Path | str) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.execute(_SCHEMA)
 
     def add(self, *, received_at: datetime, recipients: Sequence[str], raw: bytes) -> int:

@@ -73,12 +73,14 @@ def _payments(house: House, key: str | None) -> dict[str, Any]:
         return {"succeeded": row[0], "amount_received": row[1]}
     path = '$.metadata."' + key.replace('"', "") + '"'
     rows = house.store.db.execute(
-        "SELECT json_extract(body, ?), count(*), sum(json_extract(body, '$.amount_received')) "
+        "SELECT json_extract(body, ?), count(*), sum(json_extract(body, '$.amount_received')), "
+        "min(created) "
         "FROM objects WHERE kind = 'payment_intent' AND json_extract(body, '$.status') = "
         "'succeeded' AND json_extract(body, ?) IS NOT NULL GROUP BY 1 ORDER BY 1",
         (path, path),
     )
-    return {value: {"count": count, "amount_received": amount} for value, count, amount in rows}
+    names = ("count", "amount_received", "first_at")
+    return {value: dict(zip(names, row, strict=True)) for value, *row in rows}
 
 
 def deliveries(house: House, given: dict[str, Any], _: str) -> dict[str, Any]:

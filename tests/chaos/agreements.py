@@ -1,0 +1,69 @@
+"""When each pledge should have been charged, by the harness's own calendar. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tests.chaos import dues
+from tests.chaos.facts import Agreed, Cancelled, Due
+from tests.chaos.people import ZONE
+
+ROUND_ABOUT = timedelta(minutes=40)
+"""How exactly the harness knows a moment: the clock goes back by a quarter of an hour at times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A pledge, first paid at `anchor`."""
+
+    amount: int
+    anchor: datetime
+    cadence: str
+    email: str
+
+
+def agreed(
+    account: Account, end: Cancelled | None, told: Sequence[datetime], settled_at: datetime
+) -> Agreed:
+    """What should have come of it by `settled_at`, given when its notices arrived."""
+    moments = dues.until(account.anchor, account.cadence, ZONE, settled_at + dues.WRITTEN_AHEAD)
+    annual = account.cadence == "annual"
+    return Agreed(
+        amount=account.amount,
+        email=account.email,
+        dues=list(_dues(moments, end, told if annual else None, settled_at)),
+        cancelled_at=end.confirmed_at if end else None,
+        notice_owed=annual and _notice_owed(moments, end, settled_at),
+    )
+
+
+def _dues(
+    moments: Sequence[datetime],
+    end: Cancelled | None,
+    told: Sequence[datetime] | None,
+    settled_at: datetime,
+) -> Iterator[Due]:
+    """Up to the first that is not due at all.
+
+    The last before a pledge was ended may have been taken by then or not.
+    """
+    for period, moment in enumerate(moments, start=1):
+        earliest = moment if told is None else dues.announced(moment, told)
+        if earliest is None or earliest > settled_at + ROUND_ABOUT:
+            return
+        # A mail that came twice counts from when it came last: we may not know of the first.
+        latest = moment if told is None else dues.announced(moment, [max(told)])
+        owed = latest is not None and latest <= settled_at - ROUND_ABOUT
+        if end is not None:
+            if earliest > end.confirmed_at + ROUND_ABOUT:
+                return
+            following = next(iter(moments[period:]), settled_at)
+            owed = owed and following < end.asked_at - ROUND_ABOUT
+        yield Due(earliest=earliest, owed=owed)
+
+
+def _notice_owed(moments: Sequence[datetime], end: Cancelled | None, settled_at: datetime) -> bool:
+    """Whether the day on which a notice is written has passed for a pledge that goes on."""
+    return bool(moments) and end is None and moments[0] - dues.WRITTEN_AHEAD < settled_at
