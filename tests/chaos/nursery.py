@@ -34,6 +34,7 @@ import workers.cards
 import workers.charges
 import workers.events
 import workers.mail
+import workers.pledges
 import workers.refunds
 import workers.reminders
 from billing.emails import write_email
@@ -55,6 +56,7 @@ IMPORTED = (
     workers.charges,
     workers.events,
     workers.mail,
+    workers.pledges,
     workers.refunds,
     workers.reminders,
 )
