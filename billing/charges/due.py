@@ -69,7 +69,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     unique. An annual pledge waits until its supporter has known for a week; each notice is good for
     one charge.
     """
-    found = session.execute(_due(now, limit)).all()
+    found = session.execute(due_pledges(now, limit)).all()
     if found:
         rows = [_next(row, zone, now) for row in found]
         session.execute(
@@ -90,23 +90,13 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
 
     A charge whose task was lost is found again after `REQUEUE_AFTER` (invariant 7).
     """
-    due = (
-        select(Charge.id)
-        .where(
-            Charge.status.in_(ASKABLE),
-            Charge.next_attempt_at <= now,
-            or_(Charge.queued_at.is_(None), Charge.queued_at < now - REQUEUE_AFTER),
-        )
-        .order_by(Charge.next_attempt_at, Charge.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    due = due_charges(now, limit)
     claimed = update(Charge).where(Charge.id.in_(due)).values(queued_at=now).returning(Charge.id)
     return sorted(session.scalars(claimed).all())
 
 
-def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int]:
-    """The pledges that are due, locked.
+def due_pledges(now: datetime, limit: int) -> Select[int, datetime, Cadence, int]:
+    """The next pledges that are due, locked.
 
     The status is written into the statement, so that the index of active pledges always serves it.
     """
@@ -121,6 +111,21 @@ def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int]:
         .order_by(Pledge.next_charge_at, Pledge.id)
         .limit(limit)
         .with_for_update(of=Pledge, skip_locked=True)
+    )
+
+
+def due_charges(now: datetime, limit: int) -> Select[int]:
+    """The ids of the next charges that are to be asked for and have no task, locked."""
+    return (
+        select(Charge.id)
+        .where(
+            Charge.status.in_(ASKABLE),
+            Charge.next_attempt_at <= now,
+            or_(Charge.queued_at.is_(None), Charge.queued_at < now - REQUEUE_AFTER),
+        )
+        .order_by(Charge.next_attempt_at, Charge.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     )
 
 

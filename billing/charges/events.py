@@ -109,7 +109,7 @@ def store(session: Session, event: Event, *, live: bool, backfilled: bool, now: 
         "tries": 0,
         "last_error": reason,
     }
-    return session.execute(_STORE, row).scalar_one_or_none() is not None
+    return session.connection().execute(_STORE, row).scalar_one_or_none() is not None
 
 
 def claim_events(session: Session, *, now: datetime, limit: int) -> list[int]:
