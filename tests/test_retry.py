@@ -92,7 +92,14 @@ def undelivered(runtime: Runtime, now: datetime) -> int:
     then = now - timedelta(days=35)
     with runtime.database.transaction() as session:
         service.ask(
-            session, runtime.vault, written=ADDRESS, language="en", source={}, zone=zone, now=then
+            session,
+            runtime.vault,
+            written=ADDRESS,
+            language="en",
+            source={},
+            zone=zone,
+            now=then,
+            limit=1,
         )
         send.queue_due(session, runtime, now=now, limit=10)
     fail_all(runtime)

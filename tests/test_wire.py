@@ -88,6 +88,8 @@ def test_a_payment_without_an_answer_has_an_unknown_outcome() -> None:
             checkout_origin="http://127.0.0.1:9",
             webhook_secret=None,
             requests_per_second=20,
+            connect_seconds=1,
+            read_seconds=1,
         )
     )
     told: list[float] = []

@@ -80,7 +80,7 @@ def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit
     unique. An annual pledge waits until its supporter has known for a week; each notice is good for
     one charge.
     """
-    found = session.execute(_due(now, limit)).all()
+    found = session.execute(due_pledges(now, limit)).all()
     if found:
         rows = [_next(row, zone, now) for row in found]
         session.execute(
@@ -110,18 +110,7 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
 
     A charge whose task was lost is found again after `REQUEUE_AFTER` (invariant 7).
     """
-    due = (
-        select(Charge.id)
-        .where(
-            Charge.status.in_(ASKABLE),
-            Charge.next_attempt_at <= now,
-            or_(Charge.queued_at.is_(None), Charge.queued_at < now - REQUEUE_AFTER),
-        )
-        .order_by(Charge.next_attempt_at, Charge.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")  # computed once, so that the limit holds
-    )
+    due = due_charges(now, limit).cte("due")  # computed once, so that the limit holds
     claimed = (
         update(Charge)
         .where(Charge.id.in_(select(due.c.id)))
@@ -131,8 +120,8 @@ def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[in
     return sorted(session.scalars(claimed).all())
 
 
-def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int, int, int]:
-    """The pledges that are due, locked."""
+def due_pledges(now: datetime, limit: int) -> Select[int, datetime, Cadence, int, int, int]:
+    """The next pledges that are due, locked."""
     return (
         select(
             Pledge.id,
@@ -146,6 +135,21 @@ def _due(now: datetime, limit: int) -> Select[int, datetime, Cadence, int, int, 
         .order_by(Pledge.next_charge_at, Pledge.id)
         .limit(limit)
         .with_for_update(of=Pledge, skip_locked=True)
+    )
+
+
+def due_charges(now: datetime, limit: int) -> Select[int]:
+    """The ids of the next charges that are to be asked for and have no task, locked."""
+    return (
+        select(Charge.id)
+        .where(
+            Charge.status.in_(ASKABLE),
+            Charge.next_attempt_at <= now,
+            or_(Charge.queued_at.is_(None), Charge.queued_at < now - REQUEUE_AFTER),
+        )
+        .order_by(Charge.next_attempt_at, Charge.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     )
 
 

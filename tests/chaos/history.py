@@ -57,6 +57,7 @@ def remind(runtime: Runtime, plan: Plan) -> None:
                     source={},
                     zone=ZONE,
                     now=reminder.asked_at,
+                    limit=len(plan.reminders),
                 )
 
 

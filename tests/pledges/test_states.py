@@ -63,7 +63,7 @@ queued       .       .      yes  yes     yes          yes
 sent         .       .      .    .       .            .
 skipped      .       .      .    .       .            .
 unsubscribed .       .      .    .       .            .
-undelivered  .       .      .    .       .            .
+undelivered  .       yes    .    .       .            .
 """
 
 
