@@ -10,12 +10,13 @@ from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from billing.charges.domain import AttemptKind
+from billing.charges.domain import AttemptKind, AttemptStatus, ChargeStatus
 from billing.charges.settle import record_payment
 from billing.charges.sweeps import mark_seen, pages, seen_until
-from billing.charges.tables import Attempt, EventStatus, WebhookEvent
+from billing.charges.tables import Attempt, Charge, EventStatus, WebhookEvent
 from billing.gateway import API_VERSION, Event, Payment, RefusedError
 from billing.gateway_after import get_charge
+from billing.ledger.tables import LedgerTransaction
 from billing.runtime import Runtime
 
 SUBSCRIBED = (
@@ -50,6 +51,17 @@ SUBSCRIBED = (
     "customer.deleted",
 )
 """The events that Tuppence asks Stripe for."""
+
+FOR_THE_RECORD = frozenset(
+    {
+        "payment_intent.requires_action",
+        "setup_intent.succeeded",
+        "setup_intent.setup_failed",
+        "mandate.updated",
+    }
+)
+"""Those that nobody acts upon: what they tell is learnt from the session or at the next charge.
+They are kept, so that the history of a payment that somebody asks about is whole."""
 
 TYPES_PER_LISTING = 20
 """As many as Stripe takes at once. Source: https://docs.stripe.com/api/events/list."""
@@ -233,6 +245,29 @@ def _not_held(runtime: Runtime, listed: list[Event]) -> list[Event]:
     return [event for event in listed if event.id not in held]
 
 
+def is_settled(runtime: Runtime, payment_intent_id: str) -> bool:
+    """Whether an off-session payment is recorded and posted: that it succeeded is no news then.
+
+    So it is with nearly every such event of a renewal night, and Stripe need not be asked again.
+    """
+    known = (
+        select(Attempt.id)
+        .join(Charge, Charge.id == Attempt.charge_id)
+        .join(LedgerTransaction, LedgerTransaction.charge_id == Charge.id)
+        .where(
+            Attempt.stripe_payment_intent_id == payment_intent_id,
+            Attempt.kind == AttemptKind.OFF_SESSION,
+            Attempt.status == AttemptStatus.SUCCEEDED,
+            Charge.status == ChargeStatus.SUCCEEDED,
+            Charge.stripe_payment_intent_id == payment_intent_id,
+            LedgerTransaction.category == "charge",
+        )
+        .limit(1)
+    )
+    with runtime.database.transaction() as session:
+        return session.scalar(known) is not None
+
+
 def settle_payment(runtime: Runtime, payment_intent_id: str) -> bool:
     """Look at a PaymentIntent and record what became of the off-session attempt that made it.
 
@@ -267,7 +302,7 @@ def _attempt_of(session: Session, payment: Payment) -> int | None:
     return session.scalar(ours.where(Attempt.stripe_payment_intent_id == payment.id))
 
 
-def charge_failed(runtime: Runtime, stripe_charge_id: str) -> str | None:
+def payment_of_charge(runtime: Runtime, stripe_charge_id: str) -> str | None:
     """The PaymentIntent behind one of Stripe's charges: what is settled is always the payment."""
     return get_charge(runtime.gateway, stripe_charge_id).payment_intent_id
 

@@ -89,6 +89,7 @@ class Attempt(Base):
             postgresql_where="status IN ('in_flight', 'unknown', 'processing')",
         ),
         Index("ix_attempts_started_at", "started_at"),
+        Index("ix_attempts_stripe_payment_intent_id", "stripe_payment_intent_id"),
         Index(
             "ix_attempts_unsettled",
             "started_at",

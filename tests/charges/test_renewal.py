@@ -13,15 +13,17 @@ from billing.audit.report import audit
 from billing.charges.books import reconcile
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import create_due_charges
-from billing.charges.events import settle_payment
+from billing.charges.events import is_settled, settle_payment
 from billing.charges.resolve import claim_unsettled, resolve
 from billing.charges.submit import open_attempt, send, submit
 from billing.charges.tables import Attempt, Charge
+from billing.gateway import OutcomeUnknownError
 from billing.money import Money
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
+from billing.webhooks import HANDLERS
 from tests.support.after import hear
 from tests.support.people import (
     NoLimit,
@@ -94,6 +96,25 @@ def test_a_renewal_takes_the_money_once_and_tells_everyone(
         ).all()
     assert [tuple(line) for line in lines] == [("stripe", 455), ("fees", 45), ("pledges", -500)]
     assert_audit_is_clean(runtime)
+
+
+def test_news_of_a_payment_that_is_posted_asks_stripe_nothing(
+    runtime: Runtime, renew: Callable[..., int], stripe: StandIn
+) -> None:
+    charge_id = renew()
+    with runtime.database.transaction() as session:
+        ready = open_attempt(session, runtime, charge_id)
+    assert ready is not None
+    payment = runtime.gateway.charge_off_session(ready.params, ready.idempotency_key)
+    assert not is_settled(runtime, payment.id)
+    send(runtime, NoLimit(), ready)
+    assert is_settled(runtime, payment.id)
+    rule = {"kind": "error_500", "method": "GET", "path": "/v1/payment_intents/*", "times": 9}
+    stripe.ask("POST", "/_standin/faults", {"rules": [rule]})
+    with pytest.raises(OutcomeUnknownError):
+        settle_payment(runtime, payment.id)
+    assert HANDLERS["payment_intent.succeeded"](runtime, payment.id)
+    stripe.ask("DELETE", "/_standin/faults")
 
 
 def test_many_workers_at_once_take_it_once(
