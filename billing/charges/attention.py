@@ -19,6 +19,9 @@ RECENT = timedelta(days=30)
 STUCK_AFTER = timedelta(minutes=15)
 """How long after its turn an email is still waiting when something must be wrong."""
 
+SILENT_AFTER = timedelta(hours=1)
+"""How long an attempt may be without an outcome: the sweep asks every few minutes."""
+
 LATE = timedelta(days=1)
 """How long a payout may wait for its reconciliation before it is a matter for people."""
 
@@ -190,11 +193,23 @@ _STRANGERS = """
         HAVING count(*) > 0
     """
 
+_UNRESOLVED = """
+        SELECT 'Nobody knows yet whether attempt ' || a.id || ' of charge ' || a.charge_id
+               || ' took the money (' || coalesce(a.error_code, 'no answer') || ', since '
+               || to_char(a.started_at, 'FMDD Mon YYYY HH24:MI') || ' UTC). It is asked for again '
+               || 'by itself; does Stripe answer?'
+        FROM attempts a
+        WHERE a.status IN ('in_flight', 'unknown') AND a.kind = 'off_session'
+          AND a.started_at < :silent
+        ORDER BY a.id
+    """
+
 _LOOKS = (
     _FRAUD_WARNINGS,
     _DISPUTES,
     _REFUNDS,
     _PAYOUTS,
+    _UNRESOLVED,
     _MAIL,
     _UNANNOUNCED,
     _EVENTS,
@@ -213,6 +228,7 @@ def attention(session: Session, *, now: datetime) -> list[str]:
         "recent": now - RECENT,
         "late": now - LATE,
         "stuck": now - STUCK_AFTER,
+        "silent": now - SILENT_AFTER,
         "version": API_VERSION,
     }
     return [line for look in _LOOKS for line in session.scalars(text(look), moments).all()]

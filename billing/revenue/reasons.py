@@ -1,9 +1,11 @@
-"""Decline codes as sentences that say what happened and what can be done.
+"""Decline codes as sentences that tell staff what happened and what can be done.
 
 Source of the codes: https://docs.stripe.com/declines/codes.
 """
 
 from __future__ import annotations
+
+from billing.charges.reasons import REASONS as FAMILIES, Reason
 
 _NO_MONEY = "Not enough money on the card. It may work in a few days."
 _BANK_SAYS_NO = (
@@ -13,6 +15,23 @@ _DEAD_CARD = "The bank has blocked this card for good. Another card is needed."
 _LATER = "The bank could not be reached or asks to try again later."
 
 _DEAD_ACCOUNT = "The bank account is closed or can't be debited. Another way to pay is needed."
+
+IN_GENERAL: dict[Reason, str] = {
+    Reason.MONEY: _NO_MONEY,
+    Reason.LIMIT: "The sum or the number of payments is above what the card allows.",
+    Reason.EXPIRED: "The card has expired. The supporter has to give the new one.",
+    Reason.DETAILS: "Something about the card was wrong. The supporter has to enter it again.",
+    Reason.CONFIRM: "The bank wants the supporter to confirm the payment themselves.",
+    Reason.CALL: "The supporter has to ask their bank, or use another card.",
+    Reason.BLOCKED: _DEAD_CARD,
+    Reason.STOPPED: "The supporter told their bank to stop these payments.",
+    Reason.UNSUITABLE: "This card can't be used for such payments. Another card is needed.",
+    Reason.ACCOUNT: _DEAD_ACCOUNT,
+    Reason.GONE: "Nothing is saved that could be charged. The supporter has to give a card.",
+    Reason.AWAY: _LATER,
+    Reason.REFUSED: _BANK_SAYS_NO,
+}
+"""What is said of a code that has no sentence of its own, by its family."""
 
 REASONS: dict[str, str] = {
     "account_closed": _DEAD_ACCOUNT,
@@ -50,4 +69,8 @@ def reason_in_words(code: str | None) -> str:
     """What a decline code means, in a sentence or two; an unknown one is shown as it is."""
     if code is None:
         return "No reason was given."
-    return REASONS.get(code, f"Stripe gives “{code}” as the reason.")
+    if code in REASONS:
+        return REASONS[code]
+    if code in FAMILIES:
+        return IN_GENERAL[FAMILIES[code]]
+    return f"Stripe gives “{code}” as the reason."

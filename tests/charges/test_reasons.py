@@ -7,11 +7,22 @@ import pytest
 from billing.charges.declines import DECLINE_CODES, ERROR_CODES
 from billing.charges.reasons import REASONS, Reason, reason_for
 from billing.charges.submit import NO_PAYMENT_METHOD
+from billing.revenue.reasons import IN_GENERAL, reason_in_words
 
 
 @pytest.mark.parametrize("code", sorted({*DECLINE_CODES, *ERROR_CODES, NO_PAYMENT_METHOD}))
 def test_every_code_that_we_judge_has_a_reason(code: str) -> None:
     assert code in REASONS
+
+
+@pytest.mark.parametrize("code", sorted({*DECLINE_CODES, *ERROR_CODES, NO_PAYMENT_METHOD}))
+def test_staff_read_a_sentence_about_every_code_that_we_judge(code: str) -> None:
+    assert "Stripe gives" not in reason_in_words(code)
+
+
+def test_staff_see_an_unknown_code_as_it_is() -> None:
+    assert "something_new" in reason_in_words("something_new")
+    assert set(IN_GENERAL) == set(Reason)
 
 
 def test_no_reason_is_given_for_a_code_that_we_do_not_judge() -> None:

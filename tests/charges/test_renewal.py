@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from billing.audit.report import audit
+from billing.charges.attention import attention
 from billing.charges.books import reconcile
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import create_due_charges
@@ -355,3 +356,18 @@ def sweep(runtime: Runtime) -> None:
         assert session.get_one(Attempt, unsettled[0])
     for attempt_id in unsettled:
         resolve(runtime, NoLimit(), attempt_id)
+
+
+def test_staff_hear_of_an_attempt_that_stays_without_an_outcome(
+    runtime: Runtime, renew: Callable[..., int], advance: Advance
+) -> None:
+    charge_id = renew()
+    with runtime.database.transaction() as session:
+        assert open_attempt(session, runtime, charge_id) is not None
+        assert attention(session, now=runtime.clock.now()) == []
+    later = advance(timedelta(hours=2))
+    with runtime.database.transaction() as session:
+        [line] = attention(session, now=later)
+    assert line.startswith(
+        f"Nobody knows yet whether attempt 1 of charge {charge_id} took the money"
+    )
