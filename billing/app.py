@@ -15,7 +15,7 @@ from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
 from billing.reminders import views as reminders_views
 from billing.revenue import views as revenue_views
-from billing.runtime import build_runtime
+from billing.runtime import Runtime, build_runtime
 from billing.settings import Settings
 from billing.staff import guard as staff_guard, views as staff_views
 from billing.templating import require_templates
@@ -24,8 +24,10 @@ from billing.web import EXTENSION, choose_language
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     """The web application for one newsroom. Opens no connection yet.
+
+    It makes its own working parts unless it is given those of somebody else.
 
     Raises:
         BrokenTemplatesError: when a template is missing or broken.
@@ -48,7 +50,7 @@ def create_app(settings: Settings) -> Flask:
         BABEL_DEFAULT_LOCALE=settings.newsroom.languages[0],
         BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "billing" / "translations"),
     )
-    app.extensions[EXTENSION] = build_runtime(settings)
+    app.extensions[EXTENSION] = runtime or build_runtime(settings)
     Babel(app, locale_selector=choose_language)
     csrf = CSRFProtect(app)
     csrf.exempt(charges_views.blueprint)

@@ -117,7 +117,7 @@ def test_a_new_database_beside_an_old_stand_in_is_given_the_same_history(
 ) -> None:
     with seeded.database.transaction() as session:
         before = set(session.scalars(select(Charge.stripe_charge_id)))
-    empty(seeded)
+    empty(seeded.database)
     advance(timedelta(hours=5))
     assert seed_demo(seeded)
     with seeded.database.transaction() as session:

@@ -99,7 +99,7 @@ def findings(runtime: Runtime) -> list[Finding]:
 def test_however_a_pledge_is_changed_its_history_explains_it(
     runtime: Runtime, anchor: datetime, steps: list[tuple[str, int]]
 ) -> None:
-    empty(runtime)
+    empty(runtime.database)
     pledge_id = pledge_of(runtime, anchor=anchor)
     now = anchor
     for what, number in steps:

@@ -215,7 +215,7 @@ def test_whatever_breaks_no_annual_charge_comes_unannounced(
     runtime: Runtime, steps: list[tuple[int, bool, bool]]
 ) -> None:
     """Hours to the next sign of life; whether the writer ran; whether a mail server took it."""
-    empty(runtime)
+    empty(runtime.database)
     now = datetime(2027, 1, 31, 12, tzinfo=UTC)
     pledge_id, _ = annual(runtime, now)
     now += timedelta(days=330)

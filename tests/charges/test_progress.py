@@ -113,7 +113,7 @@ def told(runtime: Runtime, now: datetime = NOON) -> str:
     yesterday=st.lists(st.sampled_from(sorted(CASES)), max_size=12),
 )
 def test_every_charge_counts_once(runtime: Runtime, today: list[str], yesterday: list[str]) -> None:
-    empty(runtime)
+    empty(runtime.database)
     pledge_of(runtime, anchor=NOON)
     add(runtime, today, asked=MIDNIGHT)
     add(runtime, yesterday, asked=MIDNIGHT - timedelta(seconds=1))

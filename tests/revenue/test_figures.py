@@ -159,7 +159,7 @@ FACTS = st.lists(
 )
 @given(FACTS)
 def test_every_month_agrees_with_plain_addition(runtime: Runtime, facts: list[Fact]) -> None:
-    empty(runtime)
+    empty(runtime.database)
     write(runtime, facts)
     page = seen(runtime)
     assert [each.month.first.month for each in page.chart] == [
@@ -193,7 +193,7 @@ def test_net_is_what_stripe_holds_more_of_before_payouts(
     runtime: Runtime, facts: list[Fact]
 ) -> None:
     """The other end of double entry: income and costs are the STRIPE account's own movement."""
-    empty(runtime)
+    empty(runtime.database)
     write(runtime, facts)
     page = seen(runtime)
     begins, ends = page.chart[0].month.begins, page.chart[-1].month.ends
@@ -213,7 +213,7 @@ def test_net_is_what_stripe_holds_more_of_before_payouts(
 )
 @given(FACTS)
 def test_conversions_are_shown_and_tie(runtime: Runtime, facts: list[Fact]) -> None:
-    empty(runtime)
+    empty(runtime.database)
     write(runtime, facts)
     ours = [
         fact

@@ -127,7 +127,7 @@ PROMISES = st.lists(
 def test_mrr_is_what_stands_today_in_exact_twelfths(
     runtime: Runtime, promises: list[Promise]
 ) -> None:
-    empty(runtime)
+    empty(runtime.database)
     for promise in sorted(promises, key=lambda each: each.made_at):
         make(runtime, promise)
     expected = 0
