@@ -1,4 +1,4 @@
-# One image for web, worker, beat and migrate; which of them it is, docker-compose.yml says.
+# One image for web, workers, beat, migrate and the stand-ins; which of them it is, docker-compose.yml says.
 # It holds no secrets: every setting comes from the environment (see .env.example).
 FROM python:3.11-slim-bookworm
 

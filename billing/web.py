@@ -1,4 +1,4 @@
-"""What every view needs: the working parts, the reader's language, and refusing stale forms."""
+"""What every view needs: the working parts, and the reader's language."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ first and charged a week later; one whose notice cannot be delivered waits for s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -30,17 +29,6 @@ AT_MOST = timedelta(days=30)
 
 _UNDELIVERED = (OutboxStatus.FAILED, OutboxStatus.DROPPED)
 _ENDED = (OutboxStatus.SENT, *_UNDELIVERED)
-
-
-@dataclass(frozen=True)
-class Undelivered:
-    """An annual pledge that is not charged because its supporter could not be told."""
-
-    pledge_id: int
-    due_at: datetime | None
-    written_at: datetime
-    code: str | None
-    """Why the email could not be delivered."""
 
 
 def is_announced(now: datetime) -> ColumnElement[bool]:
@@ -85,22 +73,6 @@ def put_notices(session: Session, runtime: Runtime, *, now: datetime, limit: int
     for pledge in pledges:
         _announce(session, runtime, pledge, now)
     return len(pledges)
-
-
-def undelivered_notices(session: Session, *, limit: int) -> list[Undelivered]:
-    """Annual pledges waiting because their notice could not be delivered: a line each for staff."""
-    query = (
-        select(Pledge.id, Pledge.next_charge_at, OutboxMessage.created_at, OutboxMessage.last_error)
-        .join(OutboxMessage, OutboxMessage.id == Pledge.renewal_notice_id)
-        .where(
-            Pledge.status == PledgeStatus.ACTIVE,
-            Pledge.cadence == Cadence.ANNUAL,
-            OutboxMessage.status.in_(_UNDELIVERED),
-        )
-        .order_by(Pledge.next_charge_at, Pledge.id)
-        .limit(limit)
-    )
-    return [Undelivered(*row) for row in session.execute(query)]
 
 
 def _announce(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) -> None:
