@@ -128,6 +128,35 @@ def test_retries_fall_on_their_days_at_other_hours(first: datetime, zone: ZoneIn
     assert moments[-1] - first < WINDOW + timedelta(days=1)
 
 
+def test_retries_by_example() -> None:
+    first = datetime(2027, 3, 20, 7, 40, tzinfo=UTC)  # 9:40 in Riga, the hour of the first retry
+    assert [next_retry(first, number, RIGA) for number in range(1, 5)] == [
+        datetime(2027, 3, 21, 9, 40, tzinfo=UTC),  # 11:40
+        datetime(2027, 3, 23, 11, 40, tzinfo=UTC),  # 13:40
+        datetime(2027, 3, 27, 16, 40, tzinfo=UTC),  # 18:40
+        datetime(2027, 4, 2, 18, 40, tzinfo=UTC),  # 21:40, in summer time
+    ]
+    at_noon = next_retry(datetime(2027, 3, 20, 10, 5, tzinfo=UTC), 1, RIGA)
+    assert at_noon == datetime(2027, 3, 21, 7, 5, tzinfo=UTC)
+    assert at_noon.tzinfo == ZoneInfo("UTC")
+    careful = [next_retry(first, number, RIGA, mapped=False) for number in (1, 2)]
+    assert careful == [
+        datetime(2027, 3, 23, 9, 40, tzinfo=UTC),
+        datetime(2027, 3, 27, 11, 40, tzinfo=UTC),
+    ]
+
+
+def test_a_reason_is_looked_for_in_every_table() -> None:
+    assert is_mapped(None, None, "try_again_later")
+    assert not is_mapped(None, None, None)
+    assert not is_mapped("something_new", "something_new", "something_new")
+    assert is_mapped("expired_card", None, None)
+    assert remedy_for("expired_card", None, None) is Remedy.NEEDS_PAYER
+    error = next(code for code, remedy in ERROR_CODES.items() if remedy is Remedy.NEVER_AGAIN)
+    assert remedy_for(error, None, None) is Remedy.NEVER_AGAIN
+    assert remedy_for(error, "insufficient_funds", None) is Remedy.RETRY_LATER
+
+
 @given(first=moments)
 def test_an_unknown_code_is_retried_with_care(first: datetime) -> None:
     assert next_retry(first, 1, RIGA, mapped=False) is not None

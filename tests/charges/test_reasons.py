@@ -38,6 +38,11 @@ def test_nothing_is_made_up_about_an_unknown_code(code: str | None) -> None:
     assert reason_for(code) is Reason.REFUSED
 
 
+def test_each_family_is_found_by_its_codes() -> None:
+    assert reason_for("insufficient_funds") is Reason.MONEY
+    assert reason_for("expired_card") is Reason.EXPIRED
+
+
 @pytest.mark.parametrize("code", ["lost_card", "stolen_card", "fraudulent", "merchant_blacklist"])
 def test_what_stripe_asks_not_to_tell_is_not_told(code: str) -> None:
     assert reason_for(code) is Reason.REFUSED

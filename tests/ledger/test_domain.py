@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import given, strategies as st
 
-from billing.ledger.domain import Account, Line, Movement, lines_for
+from billing.ledger.domain import Account, Line, Movement, against, lines_for
 
 CATEGORIES = [
     "charge", "charge_failure", "refund", "refund_failure", "dispute", "dispute_reversal",
@@ -67,6 +67,27 @@ def test_a_payment_in_euros_keeps_both_currencies_balanced() -> None:
 def test_what_is_not_ours_stands_apart(category: str) -> None:
     accounts = {line.account for line in lines_for(movement(category, 500, 10), None)}
     assert accounts == {Account.STRIPE, Account.FEES, Account.OTHER}
+
+
+@pytest.mark.parametrize(
+    ("category", "ours", "foreign"),
+    [
+        ("charge", Account.PLEDGES, Account.OTHER),
+        ("charge_failure", Account.PLEDGES, Account.OTHER),
+        ("refund", Account.REFUNDS, Account.OTHER),
+        ("refund_failure", Account.REFUNDS, Account.OTHER),
+        ("dispute", Account.DISPUTES, Account.OTHER),
+        ("dispute_reversal", Account.DISPUTES, Account.OTHER),
+        ("payout", Account.BANK, Account.BANK),
+        ("payout_reversal", Account.BANK, Account.BANK),
+        ("fee", Account.FEES, Account.FEES),
+        ("tax", Account.FEES, Account.FEES),
+        ("a_category_of_tomorrow", Account.OTHER, Account.OTHER),
+    ],
+)
+def test_what_stands_against_the_balance(category: str, ours: Account, foreign: Account) -> None:
+    assert against(category, Account.PLEDGES) is ours
+    assert against(category, None) is foreign
 
 
 @given(

@@ -57,6 +57,39 @@ def test_the_31st_falls_on_the_last_day_of_short_months_and_returns() -> None:
     ]
 
 
+@pytest.mark.parametrize("question", ["months", "due_at", "current"])
+def test_a_gift_has_no_calendar(question: str) -> None:
+    calendar = Calendar(anchor=riga(2027, 1, 31, 12), cadence=Cadence.ONCE, zone=RIGA)
+    argument = riga(2027, 3, 1) if question == "current" else 1
+    with pytest.raises(ValueError, match=r"^a gift has no calendar$"):
+        getattr(calendar, question)(argument)
+
+
+def test_a_rhythm_that_began_later_is_counted_from_there() -> None:
+    calendar = Calendar(
+        anchor=riga(2026, 5, 31, 12), cadence=Cadence.ANNUAL, zone=RIGA, from_period=4, from_month=9
+    )
+    assert [calendar.months(period) for period in (4, 5, 6)] == [9, 21, 33]
+    assert calendar.due_at(4) == riga(2027, 2, 28, 12)
+    assert calendar.due_at(4).tzinfo == ZoneInfo("UTC")
+    assert calendar.due_at(5) == riga(2028, 2, 29, 12)
+    moments = [riga(2027, 2, 27), riga(2027, 3, 1), riga(2028, 2, 29, 11), riga(2028, 2, 29, 12)]
+    assert [calendar.current(moment) for moment in moments] == [3, 4, 4, 5]
+    with pytest.raises(ValueError, match="counted from 4"):
+        calendar.months(3)
+
+
+def test_which_time_of_an_hour_it_was_is_not_carried_to_other_days() -> None:
+    anchor = riga(2027, 9, 30, 3, 30)
+    calendar = Calendar(anchor=anchor.replace(fold=1), cadence=Cadence.MONTHLY, zone=RIGA)
+    assert calendar.due_at(1) == datetime(2027, 10, 30, 0, 30, tzinfo=UTC)
+    twice = Calendar(anchor=riga(2027, 9, 30, 3, 30), cadence=Cadence.MONTHLY, zone=RIGA)
+    assert twice.due_at(1) == calendar.due_at(1)
+    second = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 3:30 for the second time
+    yearly = Calendar(anchor=second, cadence=Cadence.MONTHLY, zone=RIGA)
+    assert yearly.due_at(1) == datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("day", [29, 30, 31])
 def test_february_never_shifts_the_anchor(day: int) -> None:
     anchor = riga(2027, 1, day, 12)
@@ -152,3 +185,4 @@ def test_a_gift_has_no_calendar_and_periods_count_from_zero() -> None:
 
 def test_yearly_value_counts_revenue_in_twelfths() -> None:
     assert yearly_value(200, Cadence.MONTHLY) == yearly_value(2400, Cadence.ANNUAL) == 2400
+    assert isinstance(yearly_value(500, Cadence.ANNUAL), int)
