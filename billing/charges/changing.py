@@ -156,6 +156,20 @@ def let_go(session: Session, pledge_id: int) -> None:
         .where(Charge.pledge_id == pledge_id, Charge.status.in_(ASKABLE))
         .values(status=ChargeStatus.CANCELLED, next_attempt_at=None)
     )
+    forget_retries(session, pledge_id)
+
+
+def forget_retries(session: Session, pledge_id: int) -> None:
+    """Ask no more, when it is through, for what is under way of a locked pledge.
+
+    A page that was opened for a declined charge keeps the moment of its next retry: the card would
+    be asked then if nobody paid there, though its payer has paused or paid ahead since.
+    """
+    session.execute(
+        update(Charge)
+        .where(Charge.pledge_id == pledge_id, Charge.status == ChargeStatus.SUBMITTED)
+        .values(next_attempt_at=None)
+    )
 
 
 def _lower(session: Session, pledge: Pledge) -> None:

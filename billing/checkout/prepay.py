@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing.charges.changing import find_open
+from billing.charges.changing import find_open, forget_retries
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.letters import MANAGE_LINK, pledge_url
@@ -148,6 +148,7 @@ def take_prepaid(
         .where(Charge.pledge_id == pledge.id, Charge.status == ChargeStatus.DECLINED)
         .values(status=ChargeStatus.CANCELLED, next_attempt_at=None)
     )
+    forget_retries(session, pledge.id)
     session.flush()
 
 

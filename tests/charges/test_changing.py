@@ -31,7 +31,14 @@ from tests.support.changes import (
     skip,
 )
 from tests.support.letters import deliver_all, letters
-from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
+from tests.support.people import (
+    NoLimit,
+    attempts_of,
+    card_of,
+    charges_of,
+    get_pledge,
+    pledge_of,
+)
 from tests.support.standin import StandIn
 
 Advance = Callable[[timedelta], datetime]
@@ -114,6 +121,23 @@ def test_pausing_what_is_past_due_stops_the_retries(
     assert reader.charge.status is ChargeStatus.CANCELLED
     live(runtime, advance, 14)
     assert len(charges_of(runtime, reader.pledge_id)) == 1
+    hear(runtime)
+    assert wrong(runtime) == []
+
+
+def test_a_page_left_open_before_a_pause_asks_for_nothing_after_it(
+    runtime: Runtime, stripe: StandIn, advance: Advance
+) -> None:
+    reader = due_renewal(runtime, stripe, advance, "pm_card_chargeCustomerFail")
+    reader.pay()
+    start_mending(runtime, reader.pledge_id, title="Monthly")
+    pause(runtime, reader.pledge_id, runtime.clock.now() + 5 * DAY)
+    advance(timedelta(hours=2))
+    hear(runtime)
+    assert reader.charge.status is ChargeStatus.DECLINED
+    assert reader.charge.next_attempt_at is None
+    live(runtime, advance, 10)
+    assert len(attempts_of(runtime, reader.charge_id)) == 2
     hear(runtime)
     assert wrong(runtime) == []
 

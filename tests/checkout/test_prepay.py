@@ -13,6 +13,7 @@ from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.refunds import claim_refunds, request_refund, send as send_refund
 from billing.checkout.fulfil import Outcome, look
+from billing.checkout.mend import start_mending
 from billing.checkout.prepay import start_prepaying, ways_ahead
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
@@ -115,6 +116,31 @@ def test_a_month_that_falls_due_while_the_page_is_open_is_not_paid_twice(
     hear(runtime)
     assert paid(runtime, pledge_id) == [(1, 1, 500), (2, 3, 1500)]
     assert get_pledge(runtime, pledge_id).next_period == 5
+    assert wrong(runtime) == []
+
+
+def test_a_decline_that_the_payer_made_up_for_ahead_is_not_asked_for_again(
+    runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
+) -> None:
+    customer_id, card_id = card_of(stripe, "pm_card_chargeCustomerFail")
+    pledge_id = pledge_of(runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id)
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    advance(due - now - timedelta(minutes=10))
+    url = open_page(runtime, pledge_id, 3)
+    advance(timedelta(minutes=11))
+    run_day(runtime)
+    start_mending(runtime, pledge_id, title="Monthly")
+    stripe.pay(url)
+    hear(runtime)
+    for _ in range(8):
+        advance(DAY)
+        hear(runtime)
+        run_day(runtime)
+    assert [(charge.period, charge.status) for charge in charges_of(runtime, pledge_id)] == [
+        (1, ChargeStatus.DECLINED),
+        (2, ChargeStatus.SUCCEEDED),
+    ]
     assert wrong(runtime) == []
 
 
