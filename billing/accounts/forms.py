@@ -32,9 +32,9 @@ class Terms:
     cadence: Cadence
 
 
-def read_seen(fields: Mapping[str, str]) -> int:
-    """The version of the pledge that a form was made for; -1 for a form that lacks it."""
-    written = fields.get("seen", "")
+def read_number(fields: Mapping[str, str], name: str) -> int:
+    """What a form was made for, by its hidden field of this name; -1 for a form that lacks it."""
+    written = fields.get(name, "")
     return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else -1
 
 

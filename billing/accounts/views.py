@@ -71,7 +71,12 @@ def pause(token: str) -> Response:
 
     def act(session: Session, parts: Runtime) -> None:
         changing.pause_pledge(
-            session, parts, _id(token), until=forms.read_frozen_pause(request.form), **_common()
+            session,
+            parts,
+            _id(token),
+            until=forms.read_frozen_pause(request.form),
+            turn=forms.read_number(request.form, "turn"),
+            **_common(),
         )
 
     return _do(token, ChangeKind.PAUSED, act)
@@ -104,7 +109,8 @@ def skip(token: str) -> Response:
     """Leave out the next payment."""
 
     def act(session: Session, parts: Runtime) -> None:
-        changing.skip_payment(session, parts, _id(token), **_common())
+        turn = forms.read_number(request.form, "turn")
+        changing.skip_payment(session, parts, _id(token), turn=turn, **_common())
 
     return _do(token, ChangeKind.SKIPPED, act)
 
@@ -171,7 +177,12 @@ def ahead(token: str) -> Response:
         title = title_ahead(wanted, parts.settings.newsroom.name)
     try:
         url = start_prepaying(
-            parts, seen.id, months=wanted, seen=forms.read_seen(request.form), title=title
+            parts,
+            seen.id,
+            months=wanted,
+            seen=forms.read_number(request.form, "seen"),
+            turn=forms.read_number(request.form, "turn"),
+            title=title,
         )
     except (NotPossibleError, ChangedMeanwhileError):
         return _overview(token, problem="changed", status=409)
@@ -204,7 +215,7 @@ def _do(token: str, kind: ChangeKind, act: Change) -> Response:
 
 
 def _common() -> dict[str, Any]:
-    return {"seen": forms.read_seen(request.form), "now": runtime().clock.now()}
+    return {"seen": forms.read_number(request.form, "seen"), "now": runtime().clock.now()}
 
 
 def _id(token: str) -> int:

@@ -34,7 +34,7 @@ from billing.checkout.domain import OFFERS, CheckoutStatus, fee_cover_for, fee_o
 from billing.checkout.start import open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.money import Money
-from billing.pledges.changes import prepay
+from billing.pledges.changes import compare_turn, prepay
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.pledges.service import get_pledge, mark_paid
@@ -93,10 +93,13 @@ def ways_ahead(runtime: Runtime, pledge: Pledge, now: datetime) -> list[Ahead]:
     return [way for way in ways if way.total.minor <= offer.maximum]
 
 
-def start_prepaying(runtime: Runtime, pledge_id: int, *, months: int, seen: int, title: str) -> str:
+def start_prepaying(
+    runtime: Runtime, pledge_id: int, *, months: int, seen: int, turn: int, title: str
+) -> str:
     """Open a Checkout page for `months`, or hand out the one that is open.
 
-    `title` is what Stripe's page calls it; `seen` the version of the pledge that was shown.
+    `title` is what Stripe's page calls it; `seen` the version of the pledge that was shown, and
+    `turn` the first of the months.
 
     Returns:
         The address of the page.
@@ -116,6 +119,7 @@ def start_prepaying(runtime: Runtime, pledge_id: int, *, months: int, seen: int,
         way = next((way for way in ways_ahead(runtime, pledge, now) if way.months == months), None)
         if way is None:
             raise NotPossibleError
+        compare_turn(pledge, turn, runtime.settings.newsroom.timezone, now)
         if find_open(session, pledge_id) is not None:
             raise PaymentUnderWayError
         checkout = _open_page(session, pledge, way, now)

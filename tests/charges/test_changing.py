@@ -192,6 +192,23 @@ def test_nobody_agrees_to_what_they_did_not_see(runtime: Runtime, pledge_id: int
     assert get_pledge(runtime, pledge_id).next_period == 1
 
 
+def test_what_a_renewal_has_taken_meanwhile_is_neither_skipped_nor_paused(
+    runtime: Runtime, advance: Advance, pledge_id: int
+) -> None:
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    shown = {"seen": 0, "turn": 1}
+    advance(due - runtime.clock.now() + timedelta(minutes=1))
+    run_day(runtime)
+    with pytest.raises(ChangedMeanwhileError):
+        skip(runtime, pledge_id, **shown)
+    with pytest.raises(ChangedMeanwhileError):
+        pause(runtime, pledge_id, runtime.clock.now() + MONTH, **shown)
+    assert taken(runtime, pledge_id) == [(1, 500)]
+    assert get_pledge(runtime, pledge_id).next_period == 2
+    assert changes_of(runtime, pledge_id) == []
+
+
 def test_a_raise_counts_from_the_next_payment_on(
     runtime: Runtime, stripe: StandIn, advance: Advance
 ) -> None:

@@ -19,7 +19,7 @@ from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.runtime import Runtime
 from tests.support.after import Reader, due_renewal, hear, wrong
-from tests.support.changes import agree, changes_of, movements_of, pause, run_day
+from tests.support.changes import agree, changes_of, movements_of, pause, run_day, turn_of
 from tests.support.letters import letters, written
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
@@ -35,8 +35,10 @@ def pledge_id(runtime: Runtime, stripe: StandIn, now: datetime) -> int:
 
 
 def open_page(runtime: Runtime, pledge_id: int, months: int = 6) -> str:
-    seen = get_pledge(runtime, pledge_id).version
-    return start_prepaying(runtime, pledge_id, months=months, seen=seen, title="Six months")
+    seen, turn = get_pledge(runtime, pledge_id).version, turn_of(runtime, pledge_id)
+    return start_prepaying(
+        runtime, pledge_id, months=months, seen=seen, turn=turn, title="Six months"
+    )
 
 
 def pay_ahead(runtime: Runtime, stripe: StandIn, pledge_id: int, months: int = 6) -> None:
@@ -166,7 +168,9 @@ def test_only_what_was_offered_and_seen_can_be_paid(
     with pytest.raises(NotPossibleError):
         open_page(runtime, pledge_id, 7)
     with pytest.raises(ChangedMeanwhileError):
-        start_prepaying(runtime, pledge_id, months=3, seen=1, title="x")
+        start_prepaying(runtime, pledge_id, months=3, seen=1, turn=1, title="x")
+    with pytest.raises(ChangedMeanwhileError):  # its page was made before the last renewal
+        start_prepaying(runtime, pledge_id, months=3, seen=0, turn=0, title="x")
     pause(runtime, pledge_id, now + MONTH)
     with pytest.raises(NotPossibleError):
         open_page(runtime, pledge_id)
