@@ -178,19 +178,25 @@ def _within_agreement(charge: Charge, pledge: Pledge) -> Charge:
 
 
 def _current(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) -> Charge:
-    """The charge of a lapsed pledge's current period; never one for the months in between."""
+    """The charge of a lapsed pledge's current period; never one for the months in between.
+
+    What was skipped or prepaid stays so: then it is that of the first period after it, which is
+    there already if a page was opened for it before.
+    """
     calendar = pledge.calendar(runtime.settings.newsroom.timezone)
-    period = calendar.current(now)
+    current = calendar.current(now)
+    period = max(current, pledge.next_period)
     known = session.scalars(
         select(Charge)
-        .where(Charge.pledge_id == pledge.id, Charge.period == period)
+        .where(Charge.pledge_id == pledge.id, Charge.period.in_((current, period)))
+        .order_by(Charge.period)
+        .limit(1)
         .with_for_update()
     ).one_or_none()
     if known is not None:
         if known.status not in ASKABLE:
             raise NothingDueError
         return _within_agreement(known, pledge)
-    period = max(period, pledge.next_period)  # what was skipped or prepaid stays so
     charge = Charge(
         kind=ChargeKind.PLEDGE,
         status=ChargeStatus.DUE,

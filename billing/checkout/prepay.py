@@ -142,7 +142,7 @@ def take_prepaid(
         raise ValueError("nothing is paid ahead by this checkout")
     zone = runtime.settings.newsroom.timezone
     pledge = get_pledge(session, checkout.prepays_pledge_id, lock=True)
-    mark_paid(session, pledge, zone=zone, now=now)
+    mark_paid(session, pledge, period=None, zone=zone, now=now)
     charge.due_at = pledge.calendar(zone).due_at(pledge.turn(zone, now))
     charge.period = prepay(session, pledge, months=checkout.months, zone=zone, now=now)
     charge.pledge_id = pledge.id

@@ -18,9 +18,11 @@ from billing.charges.submit import open_attempt, submit
 from billing.checkout.errors import NothingDueError, UnderWayError
 from billing.checkout.fulfil import close_overdue, find_overdue, look
 from billing.checkout.mend import Mending, start_mending, view_mending
+from billing.checkout.prepay import start_prepaying
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
+from tests.support.after import run_sql
 from tests.support.people import (
     NoLimit,
     attempts_of,
@@ -214,6 +216,50 @@ def test_a_lapsed_pledge_comes_back_with_its_history_and_only_the_current_period
     assert succeeded(stripe) == 2
     reconcile(runtime)
     assert {f.invariant for f in audit(runtime) if f.offenders} <= {6, 8}
+
+
+@pytest.fixture
+def lapsed_in_a_skipped_month(
+    runtime: Runtime, advance: Advance, past_due: Callable[[str], int]
+) -> int:
+    """A pledge whose first renewal was never paid, and whose second had been left out before."""
+    pledge_id = past_due("insufficient_funds")
+    run_sql(runtime, "UPDATE pledges SET next_period = 3")
+    for _ in range(9):
+        advance(timedelta(days=2))
+        ask(runtime)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.LAPSED
+    advance(timedelta(days=20))
+    return pledge_id
+
+
+def test_taken_up_in_a_skipped_month_the_next_payment_follows_the_one_made(
+    runtime: Runtime, stripe: StandIn, lapsed_in_a_skipped_month: int
+) -> None:
+    pledge_id = lapsed_in_a_skipped_month
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 1)
+    pledge = get_pledge(runtime, pledge_id)
+    assert [charge.period for charge in charges_of(runtime, pledge_id)] == [1, 3]
+    assert (pledge.status, pledge.next_period) == (PledgeStatus.ACTIVE, 4)
+    assert pledge.next_charge_at == pledge.calendar(RIGA).due_at(4)
+    stripe.pay(start_prepaying(runtime, pledge_id, months=3, seen=0, turn=4, title="Ahead"))
+    look(runtime, 2)
+    assert get_pledge(runtime, pledge_id).next_period == 7
+    assert charges_of(runtime, pledge_id)[-1].period == 4
+
+
+def test_a_page_that_ran_out_in_a_skipped_month_can_be_opened_again(
+    runtime: Runtime, stripe: StandIn, advance: Advance, lapsed_in_a_skipped_month: int
+) -> None:
+    pledge_id = lapsed_in_a_skipped_month
+    start(runtime, pledge_id)
+    advance(timedelta(hours=2))
+    close_overdue(runtime, 1)
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 2)
+    assert [charge.period for charge in charges_of(runtime, pledge_id)] == [1, 3]
+    assert get_pledge(runtime, pledge_id).next_period == 4
 
 
 def test_the_saved_card_being_asked_is_told(
