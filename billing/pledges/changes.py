@@ -193,11 +193,13 @@ def prepay(session: Session, pledge: Pledge, *, months: int, zone: ZoneInfo, now
         The first of the periods paid for.
     """
     first = pledge.turn(zone, now)
-    if pledge.cadence is Cadence.MONTHLY:
-        pledge.next_period, spared = first + months, (first + 1, first + months)
-    else:  # It became annual while the page was open: the year begins when these months are over.
-        pledge.from_month, spared = pledge.calendar(zone).months(first) + months, (0, 0)
-        pledge.next_period = pledge.from_period = first + 1
+    after = first + months
+    if pledge.cadence is not Cadence.MONTHLY:
+        # It became annual while the page was open: the year begins when these months are over. They
+        # keep a number each, as a charge for so many months has them all.
+        pledge.from_month = pledge.calendar(zone).months(first) + months
+        pledge.from_period = after
+    pledge.next_period, spared = after, (first + 1, after)
     if pledge.status is PledgeStatus.PAUSED and pledge.paused_until is not None:
         calendar, period = after_pause(
             pledge.calendar(zone), pledge.next_period, pledge.paused_until

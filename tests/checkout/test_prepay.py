@@ -11,6 +11,7 @@ from billing.charges.attention import attention
 from billing.charges.cancelling import cancel_pledge
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
+from billing.charges.notices import put_notices
 from billing.charges.refunds import claim_refunds, request_refund, send as send_refund
 from billing.checkout.fulfil import Outcome, look
 from billing.checkout.mend import start_mending
@@ -20,7 +21,7 @@ from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.runtime import Runtime
 from tests.support.after import Reader, due_renewal, hear, wrong
 from tests.support.changes import agree, changes_of, movements_of, pause, run_day, turn_of
-from tests.support.letters import letters, written
+from tests.support.letters import deliver_all, letters, written
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
 
@@ -184,7 +185,30 @@ def test_paid_while_it_became_annual_the_year_begins_later(
     stripe.pay(url)
     hear(runtime)
     pledge = get_pledge(runtime, pledge_id)
-    assert (pledge.next_period, pledge.from_period, pledge.from_month) == (2, 2, 4)
+    assert (pledge.next_period, pledge.from_period, pledge.from_month) == (4, 4, 4)
+    assert wrong(runtime) == []
+
+
+def test_the_year_that_follows_months_paid_ahead_is_none_of_them(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
+) -> None:
+    url = open_page(runtime, pledge_id, 3)
+    agree(runtime, pledge_id, 6000, Cadence.ANNUAL)
+    stripe.pay(url)
+    hear(runtime)
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    while runtime.clock.now() < due - 20 * DAY:
+        advance(10 * DAY)
+        hear(runtime)
+    now = advance(due - runtime.clock.now() - 10 * DAY)
+    with runtime.database.transaction() as session:
+        put_notices(session, runtime, now=now, limit=10)
+    deliver_all(runtime, now)
+    advance(11 * DAY)
+    run_day(runtime)
+    hear(runtime)
+    assert paid(runtime, pledge_id) == [(1, 3, 1500), (4, 1, 6000)]
     assert wrong(runtime) == []
 
 
