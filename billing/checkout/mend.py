@@ -51,6 +51,8 @@ class Mending(StrEnum):
     LAPSED = "lapsed"
     """The pledge has ended; paying takes it up again."""
     UNDER_WAY = "under_way"
+    HELD = "held"
+    """Nothing is taken until staff have decided about a fraud warning."""
     NOTHING_DUE = "nothing_due"
     CANCELLED = "cancelled"
 
@@ -98,13 +100,15 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
 
     Raises:
         PledgeNotFoundError: when there is no such pledge.
-        NothingDueError: when nothing is past due, or the pledge was cancelled.
+        NothingDueError: when nothing is past due, or the pledge was cancelled or is held.
         UnderWayError: when the saved card is being asked at this moment.
         CheckoutUnavailableError: when Stripe cannot be reached.
     """
     now = runtime.clock.now()
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
+        if pledge.held_since is not None:
+            raise NothingDueError
         checkout = _open_page(session, pledge, now)
         if checkout is None:
             charge = _payable(session, runtime, pledge, now)
@@ -120,6 +124,8 @@ def _state(session: Session, pledge: Pledge, charge: Charge | None) -> Mending:
         return Mending.UNDER_WAY
     if attempt is not None and attempt.status is AttemptStatus.PROCESSING:
         return Mending.UNDER_WAY
+    if pledge.held_since is not None:
+        return Mending.HELD
     if pledge.status is PledgeStatus.LAPSED:
         return Mending.LAPSED
     return Mending.DUE if charge is not None else Mending.NOTHING_DUE

@@ -64,11 +64,11 @@ class Ahead:
 
 
 def ways_ahead(runtime: Runtime, pledge: Pledge, now: datetime) -> list[Ahead]:
-    """What a pledge may be paid ahead; nothing for one that is not monthly and active."""
+    """What a pledge may be paid ahead; nothing for one not monthly and active, or that is held."""
     offer = OFFERS.get(pledge.currency)
     if offer is None or pledge.cadence is not Cadence.MONTHLY:
         return []
-    if pledge.status is not PledgeStatus.ACTIVE:
+    if pledge.status is not PledgeStatus.ACTIVE or pledge.held_since is not None:
         return []
     zone = runtime.settings.newsroom.timezone
     calendar, turn = pledge.calendar(zone), pledge.turn(zone, now)

@@ -218,6 +218,19 @@ def test_a_lapsed_pledge_comes_back_with_its_history_and_only_the_current_period
     assert {f.invariant for f in audit(runtime) if f.offenders} <= {6, 8}
 
 
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_is_held_for_a_fraud_warning_is_not_paid(
+    runtime: Runtime, past_due: Callable[[str], int], opened: bool
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    if opened:
+        start(runtime, pledge_id)
+    run_sql(runtime, "UPDATE pledges SET held_since = created_at")
+    assert state(runtime, pledge_id) is Mending.HELD
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+
+
 @pytest.fixture
 def lapsed_in_a_skipped_month(
     runtime: Runtime, advance: Advance, past_due: Callable[[str], int]

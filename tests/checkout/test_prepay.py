@@ -19,7 +19,7 @@ from billing.checkout.prepay import start_prepaying, ways_ahead
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.runtime import Runtime
-from tests.support.after import Reader, due_renewal, hear, wrong
+from tests.support.after import Reader, due_renewal, hear, run_sql, wrong
 from tests.support.changes import agree, changes_of, movements_of, pause, run_day, turn_of
 from tests.support.letters import deliver_all, letters, written
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
@@ -173,6 +173,14 @@ def test_only_what_was_offered_and_seen_can_be_paid(
     with pytest.raises(ChangedMeanwhileError):  # its page was made before the last renewal
         start_prepaying(runtime, pledge_id, months=3, seen=0, turn=0, title="x")
     pause(runtime, pledge_id, now + MONTH)
+    with pytest.raises(NotPossibleError):
+        open_page(runtime, pledge_id)
+
+
+def test_what_is_held_for_a_fraud_warning_is_not_paid_ahead(
+    runtime: Runtime, pledge_id: int
+) -> None:
+    run_sql(runtime, "UPDATE pledges SET held_since = created_at")
     with pytest.raises(NotPossibleError):
         open_page(runtime, pledge_id)
 
