@@ -32,7 +32,7 @@ from billing.l10n import current_language
 from billing.pledges.domain import Cadence, ChangeKind, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, DoneAlreadyError, NotPossibleError
 from billing.runtime import Runtime
-from billing.web import runtime
+from billing.web import runtime, with_error_pages
 
 blueprint = Blueprint("pledge", __name__)
 
@@ -194,6 +194,7 @@ def ahead(token: str) -> Response:
 
 
 @blueprint.errorhandler(CSRFError)
+@with_error_pages
 def refused(_: CSRFError) -> Response:
     """The button could not prove where it came from: nothing was changed."""
     return _overview(str((request.view_args or {})["token"]), problem="stale", status=400)

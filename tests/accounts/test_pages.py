@@ -263,6 +263,16 @@ def test_a_tampered_link_is_said_to_be_broken(
     assert get_pledge(runtime, pledge_id).version == 0
 
 
+@pytest.mark.parametrize("path", ["skip", "change", "cancel", "pay", "card"])
+def test_a_tampered_link_is_said_to_be_broken_without_any_proof_too(
+    guarded_app: Flask, path: str
+) -> None:
+    guarded_app.config["TESTING"] = False
+    answer = guarded_app.test_client().post(f"/pledges/abc.def/{path}")
+    assert answer.status_code == 404
+    assert "This link does not work" in answer.text
+
+
 def test_a_forged_button_changes_nothing_and_a_fresh_one_does(
     guarded_app: Flask, runtime: Runtime, pledge_id: int, url: str
 ) -> None:
