@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from billing.accounts import forms
-from billing.accounts.forms import PauseProblemError, Terms
+from billing.accounts.forms import PauseProblemError, RhythmProblemError, Terms
 from billing.accounts.view import PledgeSeen, first_payment, foresee_pause, look_at
 from billing.accounts.words import explain_amount, notice_for, title_ahead
 from billing.charges import changing
@@ -37,6 +37,7 @@ from billing.web import runtime, with_error_pages
 blueprint = Blueprint("pledge", __name__)
 
 Change = Callable[[Session, Runtime], None]
+FORM_PROBLEMS = (PauseProblemError, AmountError, RhythmProblemError)
 
 
 @blueprint.get("/pledges/<token>")
@@ -124,10 +125,12 @@ def ask_change(token: str) -> Response:
     if "amount" not in request.args:
         return _change_form(token, seen)
     try:
-        terms = forms.read_terms(request.args, seen.offer)
-    except AmountError as error:
+        terms = forms.read_terms(request.args, seen.offer, unless_said=seen.cadence)
+    except (AmountError, RhythmProblemError) as error:
         with _locale(seen):
-            problem = explain_amount(error.problem, seen.offer)
+            problem = (
+                explain_amount(error.problem, seen.offer) if isinstance(error, AmountError) else ""
+            )
         return _change_form(token, seen, problem=problem, status=422)
     if (terms.amount, terms.cadence) == (seen.amount, seen.cadence):
         return _change_form(token, seen, refusal="same", status=422)
@@ -210,7 +213,7 @@ def _do(token: str, kind: ChangeKind, act: Change) -> Response:
         pass
     except PaymentUnderWayError:
         return _overview(token, problem="under_way", status=409)
-    except (NotPossibleError, ChangedMeanwhileError, PauseProblemError, AmountError):
+    except (NotPossibleError, ChangedMeanwhileError, *FORM_PROBLEMS):
         return _overview(token, problem="changed", status=409)
     return redirect(_address(token, done=kind.value), 303)
 

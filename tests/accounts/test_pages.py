@@ -176,6 +176,18 @@ def test_a_sum_that_cannot_be_is_asked_for_again(
     assert get_pledge(runtime, pledge_id).version == 0
 
 
+@pytest.mark.parametrize("cadence", [{}, {"cadence": "once"}, {"cadence": "weekly"}])
+def test_a_sum_without_its_rhythm_is_not_agreed_to(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, url: str, cadence: dict[str, str]
+) -> None:
+    answer = client.post(f"{url}/change", data={"amount": "60", "seen": "0", **cadence})
+    assert answer.status_code == 409
+    if cadence:
+        query = {"amount": "60", **cadence}
+        assert client.get(f"{url}/change", query_string=query).status_code == 422
+    assert get_pledge(runtime, pledge_id).version == 0
+
+
 def test_a_payment_under_way_is_not_kept_quiet(
     client: FlaskClient, runtime: Runtime, stripe: StandIn, advance: Advance
 ) -> None:
