@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,9 +28,11 @@ from billing.charges.letters import PAY_LINK, pledge_url
 from billing.charges.tables import Attempt, Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import CheckoutStatus
-from billing.checkout.errors import NothingDueError, UnderWayError
+from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
+from billing.checkout.fulfil import fulfil_session
 from billing.checkout.start import open_at_stripe, session_params
 from billing.checkout.tables import Checkout
+from billing.gateway import GatewayError, RefusedError
 from billing.money import Money
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.service import get_pledge
@@ -105,6 +108,7 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
         CheckoutUnavailableError: when Stripe cannot be reached.
     """
     now = runtime.clock.now()
+    _close_dearer_page(runtime, pledge_id)
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
         if pledge.held_since is not None:
@@ -114,6 +118,37 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
             charge = _payable(session, runtime, pledge, now)
             checkout = _record(session, runtime, pledge, charge, title, now)
     return checkout.stripe_url or open_at_stripe(runtime, checkout)
+
+
+def _close_dearer_page(runtime: Runtime, pledge_id: int) -> None:
+    """Close the page that is open at a sum above what is agreed to now.
+
+    Nothing is locked while Stripe is asked. Dies: the next click does the same. Paid at that very
+    moment: Stripe refuses, and the payment is recorded as ever.
+    """
+    with runtime.database.transaction() as session:
+        pledge = get_pledge(session, pledge_id, lock=True)
+        attempt = _open_attempt(session, pledge)
+        checkout = session.scalars(
+            select(Checkout).where(
+                Checkout.idempotency_key == (attempt and attempt.idempotency_key),
+                Checkout.status == CheckoutStatus.OPEN,
+                Checkout.amount_minor > pledge.amount_minor,
+            )
+        ).one_or_none()
+    if checkout is None:
+        return
+    if checkout.stripe_session_id is None:  # Its answer was lost: the same key finds the page.
+        open_at_stripe(runtime, checkout)
+        with runtime.database.transaction() as session:
+            checkout = session.get_one(Checkout, checkout.id)
+    session_id = str(checkout.stripe_session_id)
+    try:
+        with suppress(RefusedError):
+            runtime.gateway.expire_checkout_session(session_id)
+        fulfil_session(runtime, session_id)
+    except GatewayError as error:
+        raise CheckoutUnavailableError from error
 
 
 def _state(session: Session, pledge: Pledge, charge: Charge | None) -> Mending:

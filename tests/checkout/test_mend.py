@@ -23,6 +23,7 @@ from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
 from tests.support.after import run_sql
+from tests.support.changes import agree
 from tests.support.people import (
     NoLimit,
     attempts_of,
@@ -216,6 +217,41 @@ def test_a_lapsed_pledge_comes_back_with_its_history_and_only_the_current_period
     assert succeeded(stripe) == 2
     reconcile(runtime)
     assert {f.invariant for f in audit(runtime) if f.offenders} <= {6, 8}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_page_at_the_old_sum_is_closed_when_less_was_agreed_to(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int], answered: bool
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    old = start(runtime, pledge_id)
+    if not answered:
+        run_sql(runtime, "UPDATE checkouts SET stripe_session_id = NULL, stripe_url = NULL")
+    agree(runtime, pledge_id, 300)
+    new = start(runtime, pledge_id)
+    assert new != old
+    client = stripe_client(stripe)
+    assert [page.status for page in client.v1.checkout.sessions.list()] == ["open", "expired"]
+    stripe.pay(new)
+    look(runtime, 2)
+    [charge] = charges_of(runtime, pledge_id)
+    assert (charge.amount_minor, charge.status) == (300, ChargeStatus.SUCCEEDED)
+    assert client.v1.payment_intents.list(params={"limit": 1}).data[0].amount == 300
+    assert succeeded(stripe) == 1
+
+
+def test_a_page_paid_at_the_old_sum_is_not_paid_again(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    old = start(runtime, pledge_id)
+    agree(runtime, pledge_id, 300)
+    stripe.pay(old)
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+    [charge] = charges_of(runtime, pledge_id)
+    assert (charge.amount_minor, charge.status) == (500, ChargeStatus.SUCCEEDED)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
 
 
 @pytest.mark.parametrize("opened", [False, True])
