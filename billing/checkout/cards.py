@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from billing.charges.dunning import ask_again_now
@@ -19,6 +19,7 @@ from billing.checkout.errors import (
     CheckoutUnavailableError,
     PledgeEndedError,
 )
+from billing.checkout.start import OPENS_UNTIL
 from billing.checkout.tables import CardUpdate, CardUpdateStatus
 from billing.db import Json
 from billing.gateway import CheckoutSession, GatewayError, RefusedError
@@ -200,6 +201,7 @@ def _open(session: Session, pledge: Pledge, now: datetime) -> CardUpdate | None:
         CardUpdate.pledge_id == pledge.id,
         CardUpdate.status == CardUpdateStatus.OPEN,
         CardUpdate.expires_at >= now + REUSE_UNTIL,
+        or_(CardUpdate.stripe_session_id.is_not(None), CardUpdate.expires_at >= now + OPENS_UNTIL),
     )
     return session.scalars(query.order_by(CardUpdate.id.desc()).limit(1)).one_or_none()
 

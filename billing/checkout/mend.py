@@ -29,8 +29,8 @@ from billing.charges.tables import Attempt, Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import CheckoutStatus
 from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
-from billing.checkout.fulfil import fulfil_session
-from billing.checkout.start import open_at_stripe, session_params
+from billing.checkout.fulfil import close_overdue, fulfil_session
+from billing.checkout.start import OPENS_UNTIL, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.gateway import GatewayError, RefusedError
 from billing.money import Money
@@ -117,7 +117,16 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
         if checkout is None:
             charge = _payable(session, runtime, pledge, now)
             checkout = _record(session, runtime, pledge, charge, title, now)
-    return checkout.stripe_url or open_at_stripe(runtime, checkout)
+    try:
+        return checkout.stripe_url or open_at_stripe(runtime, checkout)
+    except CheckoutUnavailableError as error:
+        # Stripe did not answer at first, and by now the end that was frozen is too near for it: had
+        # it made the page then, the same key would find it. So there is none, and a new one may be.
+        refused = isinstance(error.__cause__, RefusedError)
+        if not refused or checkout.expires_at >= now + OPENS_UNTIL:
+            raise
+    close_overdue(runtime, checkout.id)
+    return start_mending(runtime, pledge_id, title=title)
 
 
 def _close_dearer_page(runtime: Runtime, pledge_id: int) -> None:

@@ -31,7 +31,7 @@ from billing.charges.letters import MANAGE_LINK, pledge_url
 from billing.charges.tables import Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import OFFERS, CheckoutStatus, fee_cover_for, fee_on
-from billing.checkout.start import open_at_stripe, session_params
+from billing.checkout.start import can_be_opened, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.money import Money
 from billing.pledges.changes import compare_turn, prepay
@@ -164,6 +164,7 @@ def _open_page(session: Session, pledge: Pledge, way: Ahead, now: datetime) -> C
         Checkout.months == way.months,
         Checkout.amount_minor == way.total.minor,
         Checkout.expires_at >= now + REUSE_UNTIL,
+        can_be_opened(now),
     )
     return session.scalars(query.order_by(Checkout.id.desc()).limit(1)).one_or_none()
 

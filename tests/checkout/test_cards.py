@@ -268,6 +268,16 @@ def test_a_card_put_in_beside_an_open_page_is_asked_when_that_page_has_closed(
     assert get_pledge(runtime, past_due).status is PledgeStatus.ACTIVE
 
 
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge: int
+) -> None:
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    with pytest.raises(CheckoutUnavailableError):
+        start_card_update(replace(runtime, gateway=Gateway(away)), pledge)
+    advance(timedelta(minutes=35))
+    assert start_card_update(runtime, pledge).startswith(stripe.url)
+
+
 def test_a_page_that_stripe_does_not_know_is_written_off(
     runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
 ) -> None:

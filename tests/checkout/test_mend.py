@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,11 @@ from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.dunning import lapse_overdue
 from billing.charges.submit import open_attempt, submit
-from billing.checkout.errors import NothingDueError, UnderWayError
+from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
 from billing.checkout.fulfil import close_overdue, find_overdue, look
 from billing.checkout.mend import Mending, start_mending, view_mending
 from billing.checkout.prepay import start_prepaying
+from billing.gateway import Gateway
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
@@ -252,6 +254,36 @@ def test_a_page_paid_at_the_old_sum_is_not_paid_again(
     [charge] = charges_of(runtime, pledge_id)
     assert (charge.amount_minor, charge.status) == (500, ChargeStatus.SUCCEEDED)
     assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+
+
+@pytest.mark.parametrize("reached", [False, True])
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime,
+    stripe: StandIn,
+    advance: Advance,
+    past_due: Callable[[str], int],
+    reached: bool,
+) -> None:
+    """Whether Stripe had made it and only the answer was lost, or not."""
+    pledge_id = past_due("insufficient_funds")
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    first = ""
+    if reached:
+        first = start(runtime, pledge_id)
+        run_sql(runtime, "UPDATE checkouts SET stripe_session_id = NULL, stripe_url = NULL")
+    else:
+        with pytest.raises(CheckoutUnavailableError):
+            start(replace(runtime, gateway=Gateway(away)), pledge_id)
+    advance(timedelta(minutes=35))
+    with pytest.raises(CheckoutUnavailableError):
+        start(replace(runtime, gateway=Gateway(away)), pledge_id)
+    second = start(runtime, pledge_id)
+    assert (second == first) is reached
+    stripe.pay(second)
+    look(runtime, 1 if reached else 2)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+    assert succeeded(stripe) == 1
+    assert {f.invariant for f in audit(runtime) if f.offenders} == set()
 
 
 @pytest.mark.parametrize("opened", [False, True])

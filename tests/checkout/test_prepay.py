@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,9 +14,11 @@ from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.notices import put_notices
 from billing.charges.refunds import claim_refunds, request_refund, send as send_refund
+from billing.checkout.errors import CheckoutUnavailableError
 from billing.checkout.fulfil import Outcome, look
 from billing.checkout.mend import start_mending
 from billing.checkout.prepay import start_prepaying, ways_ahead
+from billing.gateway import Gateway
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.runtime import Runtime
@@ -104,6 +107,17 @@ def test_the_saved_fees_are_those_of_stripes_price_list(runtime: Runtime, pledge
 def test_two_clicks_open_one_page(runtime: Runtime, pledge_id: int) -> None:
     assert open_page(runtime, pledge_id) == open_page(runtime, pledge_id)
     assert open_page(runtime, pledge_id, 3) != open_page(runtime, pledge_id)
+
+
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
+) -> None:
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    with pytest.raises(CheckoutUnavailableError):
+        open_page(replace(runtime, gateway=Gateway(away)), pledge_id, 3)
+    advance(timedelta(minutes=35))
+    pay_ahead(runtime, stripe, pledge_id, 3)
+    assert paid(runtime, pledge_id) == [(1, 3, 1500)]
 
 
 def test_a_month_that_falls_due_while_the_page_is_open_is_not_paid_twice(
