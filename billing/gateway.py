@@ -241,6 +241,16 @@ class Gateway:
             )
         return _checkout_session(_plain(session))
 
+    def expire_checkout_session(self, session_id: str) -> None:
+        """Close a Checkout page, so that nobody pays there any more.
+
+        Raises:
+            OutcomeUnknownError, BusyError: see the module.
+            RefusedError: when it was paid, or has closed, already.
+        """
+        with _translated():
+            self._client.v1.checkout.sessions.expire(session_id)
+
     def get_saved_method(self, payment_method_id: str) -> SavedMethod | None:
         """A payment method as it is now; None when Stripe has none of this id."""
         try:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar, cast
 
 from flask import current_app, request, session
+from werkzeug.wrappers import Response
 
 from billing.runtime import Runtime
 
 EXTENSION = "tuppence"
+E = TypeVar("E", bound=Exception)
 
 
 def runtime() -> Runtime:
     """The working parts of this process."""
     return cast(Runtime, current_app.extensions[EXTENSION])
+
+
+def with_error_pages(handler: Callable[[E], Response]) -> Callable[[E], Response]:
+    """An error handler that may raise what has a page of its own, as a view may.
+
+    Flask answers 500 to what is raised while it handles an error, such as a link that is broken
+    besides having come without a proof.
+    """
+
+    @wraps(handler)
+    def handle(error: E) -> Response:
+        try:
+            return handler(error)
+        except Exception as worse:  # noqa: BLE001 - raised again where it has no page
+            return current_app.make_response(current_app.handle_user_exception(worse))
+
+    return handle
 
 
 def choose_language() -> str:

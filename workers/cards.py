@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
 from billing.charges.cards import put_expiring
 from billing.charges.notices import put_notices
 from billing.checkout.cards import close_update, find_overdue_updates
 from workers.celery_app import app, runtime
+from workers.sweeping import all_of, close_each
 
 BATCH = 500
 log = structlog.get_logger()
@@ -43,7 +46,10 @@ def warn() -> None:
 def close_pages() -> None:
     """End pages for another card that should have ended, and of which nothing was heard."""
     parts = runtime()
-    with parts.database.transaction() as session:
-        overdue = find_overdue_updates(session, now=parts.clock.now(), limit=BATCH)
-    for update_id in overdue:
-        close_update(parts, update_id)
+    now = parts.clock.now()
+
+    def find(after: int) -> list[int]:
+        with parts.database.transaction() as session:
+            return find_overdue_updates(session, now=now, after=after, limit=BATCH)
+
+    close_each(all_of(find), partial(close_update, parts))

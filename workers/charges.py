@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
 from billing.charges.books import reconcile
@@ -12,6 +14,7 @@ from billing.charges.resolve import claim_unsettled, resolve as resolve_one
 from billing.charges.submit import submit
 from billing.checkout.fulfil import close_overdue, find_overdue
 from workers.celery_app import app, limiter, room, runtime
+from workers.sweeping import all_of, close_each
 
 BATCH = 500
 log = structlog.get_logger()
@@ -85,10 +88,13 @@ def lapse() -> None:
 def close_checkouts() -> None:
     """End checkouts that should have ended, and of which nothing was heard."""
     parts = runtime()
-    with parts.database.transaction() as session:
-        overdue = find_overdue(session, now=parts.clock.now(), limit=BATCH)
-    for checkout_id in overdue:
-        close_overdue(parts, checkout_id)
+    now = parts.clock.now()
+
+    def find(after: int) -> list[int]:
+        with parts.database.transaction() as session:
+            return find_overdue(session, now=now, after=after, limit=BATCH)
+
+    close_each(all_of(find), partial(close_overdue, parts))
 
 
 @app.task
@@ -105,5 +111,4 @@ def reconcile_payouts() -> None:
     parts = runtime()
     with parts.database.transaction() as session:
         waiting = find_open(session, now=parts.clock.now(), limit=BATCH)
-    for stripe_payout_id in waiting:
-        note_payout(parts, stripe_payout_id)
+    close_each(waiting, partial(note_payout, parts))

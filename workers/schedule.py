@@ -25,6 +25,10 @@ QUICK_SECONDS = 2.0
 SLOW_SECONDS = 900.0
 """How often Stripe's lists are compared with ours."""
 
+CLOCKS_APART_SECONDS = 60.0
+"""How long a tick is kept at least: the worker judges by its own clock what the beat wrote by its
+own, and where the hosts are some seconds apart it would drop every quick tick, silently."""
+
 AHEAD_SECONDS = 30.0
 """How much work is queued ahead of those who do it: many ticks' worth, and little to lose."""
 
@@ -75,4 +79,5 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
 
 def _every(seconds: float, task: str) -> Entry:
     """A tick that nobody took in time is dropped: the next one does its work."""
-    return {"task": task, "schedule": seconds, "options": {"expires": max(5.0, seconds * 2)}}
+    expires = max(CLOCKS_APART_SECONDS, seconds * 2)
+    return {"task": task, "schedule": seconds, "options": {"expires": expires}}

@@ -22,6 +22,10 @@ class PauseProblemError(ValueError):
     """The end of a pause could not be read, or is not within a year from tomorrow."""
 
 
+class RhythmProblemError(ValueError):
+    """A form names no rhythm that can be agreed to: it was altered on its way."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """A sum and a rhythm that are in order."""
@@ -32,9 +36,9 @@ class Terms:
     cadence: Cadence
 
 
-def read_seen(fields: Mapping[str, str]) -> int:
-    """The version of the pledge that a form was made for; -1 for a form that lacks it."""
-    written = fields.get("seen", "")
+def read_number(fields: Mapping[str, str], name: str) -> int:
+    """What a form was made for, by its hidden field of this name; -1 for a form that lacks it."""
+    written = fields.get(name, "")
     return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else -1
 
 
@@ -79,18 +83,26 @@ def read_frozen_pause(fields: Mapping[str, str]) -> datetime:
     return until
 
 
-def read_terms(fields: Mapping[str, str], offer: Offer) -> Terms:
+def read_terms(
+    fields: Mapping[str, str], offer: Offer, *, unless_said: Cadence | None = None
+) -> Terms:
     """A sum and a rhythm as they were written.
+
+    `unless_said` is the rhythm meant by fields that name none; what agrees to a sum has to name it,
+    or a year's sum would be taken each month.
 
     Raises:
         AmountError: when the sum cannot be read or may not be charged.
+        RhythmProblemError: when the rhythm is missing or is none that can be agreed to.
     """
     given = read_amount(fields.get("amount", ""), offer)
     covers = fields.get("cover_fee") == "1"
     cover = fee_cover_for(given, offer) if covers else Money(0, given.currency)
-    annual = fields.get("cadence") == Cadence.ANNUAL.value
+    written = fields.get("cadence", unless_said)
+    if written not in (Cadence.MONTHLY, Cadence.ANNUAL):
+        raise RhythmProblemError
     return Terms(
         amount=given + cover,
         fee_cover=cover,
-        cadence=Cadence.ANNUAL if annual else Cadence.MONTHLY,
+        cadence=Cadence(written),
     )

@@ -26,6 +26,8 @@ class PledgeSeen:
     id: int
     version: int
     """Sent back with every form: what its sender agrees to is what was shown."""
+    turn: int
+    """The period charged next, sent back as well: a renewal changes it, and not the version."""
     status: PledgeStatus
     amount: Money
     """What is taken each period, the covered fee included."""
@@ -92,6 +94,7 @@ def look_at(session: Session, runtime: Runtime, pledge_id: int) -> PledgeSeen:
     return PledgeSeen(
         id=pledge.id,
         version=pledge.version,
+        turn=turn,
         status=pledge.status,
         amount=Money(pledge.amount_minor, pledge.currency),
         fee_cover=Money(pledge.fee_cover_minor, pledge.currency),

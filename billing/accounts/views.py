@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from billing.accounts import forms
-from billing.accounts.forms import PauseProblemError, Terms
+from billing.accounts.forms import PauseProblemError, RhythmProblemError, Terms
 from billing.accounts.view import PledgeSeen, first_payment, foresee_pause, look_at
 from billing.accounts.words import explain_amount, notice_for, title_ahead
 from billing.charges import changing
@@ -32,11 +32,12 @@ from billing.l10n import current_language
 from billing.pledges.domain import Cadence, ChangeKind, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, DoneAlreadyError, NotPossibleError
 from billing.runtime import Runtime
-from billing.web import runtime
+from billing.web import runtime, with_error_pages
 
 blueprint = Blueprint("pledge", __name__)
 
 Change = Callable[[Session, Runtime], None]
+FORM_PROBLEMS = (PauseProblemError, AmountError, RhythmProblemError)
 
 
 @blueprint.get("/pledges/<token>")
@@ -71,7 +72,12 @@ def pause(token: str) -> Response:
 
     def act(session: Session, parts: Runtime) -> None:
         changing.pause_pledge(
-            session, parts, _id(token), until=forms.read_frozen_pause(request.form), **_common()
+            session,
+            parts,
+            _id(token),
+            until=forms.read_frozen_pause(request.form),
+            turn=forms.read_number(request.form, "turn"),
+            **_common(),
         )
 
     return _do(token, ChangeKind.PAUSED, act)
@@ -104,7 +110,8 @@ def skip(token: str) -> Response:
     """Leave out the next payment."""
 
     def act(session: Session, parts: Runtime) -> None:
-        changing.skip_payment(session, parts, _id(token), **_common())
+        turn = forms.read_number(request.form, "turn")
+        changing.skip_payment(session, parts, _id(token), turn=turn, **_common())
 
     return _do(token, ChangeKind.SKIPPED, act)
 
@@ -118,10 +125,12 @@ def ask_change(token: str) -> Response:
     if "amount" not in request.args:
         return _change_form(token, seen)
     try:
-        terms = forms.read_terms(request.args, seen.offer)
-    except AmountError as error:
+        terms = forms.read_terms(request.args, seen.offer, unless_said=seen.cadence)
+    except (AmountError, RhythmProblemError) as error:
         with _locale(seen):
-            problem = explain_amount(error.problem, seen.offer)
+            problem = (
+                explain_amount(error.problem, seen.offer) if isinstance(error, AmountError) else ""
+            )
         return _change_form(token, seen, problem=problem, status=422)
     if (terms.amount, terms.cadence) == (seen.amount, seen.cadence):
         return _change_form(token, seen, refusal="same", status=422)
@@ -171,7 +180,12 @@ def ahead(token: str) -> Response:
         title = title_ahead(wanted, parts.settings.newsroom.name)
     try:
         url = start_prepaying(
-            parts, seen.id, months=wanted, seen=forms.read_seen(request.form), title=title
+            parts,
+            seen.id,
+            months=wanted,
+            seen=forms.read_number(request.form, "seen"),
+            turn=forms.read_number(request.form, "turn"),
+            title=title,
         )
     except (NotPossibleError, ChangedMeanwhileError):
         return _overview(token, problem="changed", status=409)
@@ -183,6 +197,7 @@ def ahead(token: str) -> Response:
 
 
 @blueprint.errorhandler(CSRFError)
+@with_error_pages
 def refused(_: CSRFError) -> Response:
     """The button could not prove where it came from: nothing was changed."""
     return _overview(str((request.view_args or {})["token"]), problem="stale", status=400)
@@ -198,13 +213,13 @@ def _do(token: str, kind: ChangeKind, act: Change) -> Response:
         pass
     except PaymentUnderWayError:
         return _overview(token, problem="under_way", status=409)
-    except (NotPossibleError, ChangedMeanwhileError, PauseProblemError, AmountError):
+    except (NotPossibleError, ChangedMeanwhileError, *FORM_PROBLEMS):
         return _overview(token, problem="changed", status=409)
     return redirect(_address(token, done=kind.value), 303)
 
 
 def _common() -> dict[str, Any]:
-    return {"seen": forms.read_seen(request.form), "now": runtime().clock.now()}
+    return {"seen": forms.read_number(request.form, "seen"), "now": runtime().clock.now()}
 
 
 def _id(token: str) -> int:

@@ -100,6 +100,15 @@ _RETURNED_DEBITS = """
         ORDER BY c.id
     """
 
+_LOST_PAGES = """
+        SELECT 'Stripe does not know the page of checkout ' || id || ' ('
+               || stripe_session_id || ') any more; it was written off. Was the account or its key '
+               || 'changed? Look on Stripe whether it was paid.'
+        FROM checkouts
+        WHERE status = 'expired' AND failure_code = 'session_missing' AND finished_at > :recent
+        ORDER BY id
+    """
+
 _PAID_AHEAD = """
         SELECT 'Pledge ' || p.id || ' was cancelled in months that charge ' || c.id
                || ' had paid ahead (' || c.months || ' in all); decide whether to give part back.'
@@ -216,6 +225,7 @@ _LOOKS = (
     _REFUSED_BY_STRIPE,
     _LOST_CARDS,
     _RETURNED_DEBITS,
+    _LOST_PAGES,
     _PAID_AHEAD,
     _ERASED_UNDER_WAY,
     _UNMAPPED,

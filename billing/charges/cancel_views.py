@@ -11,7 +11,7 @@ from billing.charges.cancelling import PledgeView, cancel_pledge, look_at
 from billing.charges.letters import CANCEL_LINK
 from billing.l10n import current_language, gettext
 from billing.pledges.domain import PledgeStatus
-from billing.web import runtime
+from billing.web import runtime, with_error_pages
 
 blueprint = Blueprint("pledges", __name__)
 
@@ -33,6 +33,7 @@ def cancel(token: str) -> Response:
 
 
 @blueprint.errorhandler(CSRFError)
+@with_error_pages
 def refused(_: CSRFError) -> Response:
     """The button could not prove where it came from: ask again with a fresh proof."""
     token = (request.view_args or {})["token"]

@@ -33,6 +33,7 @@ def pause_pledge(
     *,
     until: datetime,
     seen: int,
+    turn: int,
     now: datetime,
 ) -> None:
     """Pause a pledge. A charge that is due or was declined is let go, and asked for no more.
@@ -42,7 +43,9 @@ def pause_pledge(
             `pledges.changes.pause` does.
     """
     zone = runtime.settings.newsroom.timezone
-    pledge = changes.pause(session, pledge_id, until=until, seen=seen, zone=zone, now=now)
+    pledge = changes.pause(
+        session, pledge_id, until=until, seen=seen, turn=turn, zone=zone, now=now
+    )
     let_go(session, pledge.id)
     put_pledge_changed(session, runtime, pledge, ChangeKind.PAUSED, now=now)
 
@@ -76,7 +79,7 @@ def resume_due(session: Session, runtime: Runtime, *, now: datetime, limit: int)
 
 
 def skip_payment(
-    session: Session, runtime: Runtime, pledge_id: int, *, seen: int, now: datetime
+    session: Session, runtime: Runtime, pledge_id: int, *, seen: int, turn: int, now: datetime
 ) -> None:
     """Leave out a pledge's next payment.
 
@@ -85,7 +88,7 @@ def skip_payment(
             `pledges.changes.skip` does.
     """
     zone = runtime.settings.newsroom.timezone
-    pledge = changes.skip(session, pledge_id, seen=seen, zone=zone, now=now)
+    pledge = changes.skip(session, pledge_id, seen=seen, turn=turn, zone=zone, now=now)
     put_pledge_changed(session, runtime, pledge, ChangeKind.SKIPPED, now=now)
 
 
@@ -155,6 +158,20 @@ def let_go(session: Session, pledge_id: int) -> None:
         update(Charge)
         .where(Charge.pledge_id == pledge_id, Charge.status.in_(ASKABLE))
         .values(status=ChargeStatus.CANCELLED, next_attempt_at=None)
+    )
+    forget_retries(session, pledge_id)
+
+
+def forget_retries(session: Session, pledge_id: int) -> None:
+    """Ask no more, when it is through, for what is under way of a locked pledge.
+
+    A page that was opened for a declined charge keeps the moment of its next retry: the card would
+    be asked then if nobody paid there, though its payer has paused or paid ahead since.
+    """
+    session.execute(
+        update(Charge)
+        .where(Charge.pledge_id == pledge_id, Charge.status == ChargeStatus.SUBMITTED)
+        .values(next_attempt_at=None)
     )
 
 

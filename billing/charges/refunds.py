@@ -122,10 +122,11 @@ def claim_refunds(session: Session, *, now: datetime, limit: int) -> list[int]:
         .order_by(Refund.next_try_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("turn")  # computed once, so that the limit holds
     )
     claimed = (
         update(Refund)
-        .where(Refund.id.in_(turn))
+        .where(Refund.id.in_(select(turn.c.id)))
         .values(next_try_at=now + STALE_AFTER, key_since=func.coalesce(Refund.key_since, now))
         .returning(Refund.id)
     )

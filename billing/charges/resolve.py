@@ -46,9 +46,13 @@ def claim_unsettled(session: Session, *, now: datetime, limit: int) -> list[int]
         .order_by(Attempt.last_sent_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("stale")  # computed once, so that the limit holds
     )
     claimed = (
-        update(Attempt).where(Attempt.id.in_(stale)).values(last_sent_at=now).returning(Attempt.id)
+        update(Attempt)
+        .where(Attempt.id.in_(select(stale.c.id)))
+        .values(last_sent_at=now)
+        .returning(Attempt.id)
     )
     return sorted(session.scalars(claimed).all())
 

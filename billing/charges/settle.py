@@ -166,7 +166,8 @@ def _succeed(
         charge.stripe_payment_intent_id = payment.id
         charge.stripe_charge_id = payment.charge_id
         if pledge is not None:
-            mark_paid(session, pledge, zone=runtime.settings.newsroom.timezone, now=now)
+            zone = runtime.settings.newsroom.timezone
+            mark_paid(session, pledge, period=charge.period, zone=zone, now=now)
             if payment.method is not None:
                 note_card(pledge, payment.method)
         session.flush()

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from billing.charges.dunning import ask_again_now
@@ -19,9 +19,10 @@ from billing.checkout.errors import (
     CheckoutUnavailableError,
     PledgeEndedError,
 )
+from billing.checkout.start import OPENS_UNTIL
 from billing.checkout.tables import CardUpdate, CardUpdateStatus
 from billing.db import Json
-from billing.gateway import CheckoutSession, GatewayError
+from billing.gateway import CheckoutSession, GatewayError, RefusedError
 from billing.money import Money
 from billing.pledges.domain import CHARGEABLE, Cadence, CardLoss, PledgeStatus
 from billing.pledges.service import adopt_card, get_pledge
@@ -130,28 +131,47 @@ def look_at_update(runtime: Runtime, update_id: int) -> CardReturn:
         )
 
 
-def find_overdue_updates(session: Session, *, now: datetime, limit: int) -> list[int]:
-    """Ids of pages that should have ended by now and of which nothing was heard."""
+def find_overdue_updates(
+    session: Session, *, now: datetime, limit: int, after: int = 0
+) -> list[int]:
+    """Ids, beyond `after`, of pages that should have ended and of which nothing was heard."""
     query = (
         select(CardUpdate.id)
         .where(
-            CardUpdate.status == CardUpdateStatus.OPEN, CardUpdate.expires_at < now - EXPIRED_FOR
+            CardUpdate.status == CardUpdateStatus.OPEN,
+            CardUpdate.expires_at < now - EXPIRED_FOR,
+            CardUpdate.id > after,
         )
-        .order_by(CardUpdate.expires_at)
+        .order_by(CardUpdate.id)
         .limit(limit)
     )
     return list(session.scalars(query).all())
 
 
 def close_update(runtime: Runtime, update_id: int) -> None:
-    """End a page of which nothing was heard: ask Stripe, or write it off if it never began."""
+    """End a page of which nothing was heard: ask Stripe, or write it off if it never began.
+
+    So is one that Stripe does not know: it takes no money, and its payer can open another.
+
+    Raises:
+        GatewayError: when Stripe gave no answer, or another one.
+    """
+    with runtime.database.transaction() as session:
+        stripe_session_id = session.get_one(CardUpdate, update_id).stripe_session_id
+    if stripe_session_id is not None:
+        try:
+            finish_session(runtime, stripe_session_id)
+        except RefusedError as error:
+            if error.code != "resource_missing":
+                raise
+        else:
+            return
     with runtime.database.transaction() as session:
         update = session.get_one(CardUpdate, update_id, with_for_update=True)
-        if update.stripe_session_id is None and update.status is CardUpdateStatus.OPEN:
+        known = update.stripe_session_id != stripe_session_id
+        if update.status is CardUpdateStatus.OPEN and not known:
             update.status = CardUpdateStatus.EXPIRED
             update.finished_at = runtime.clock.now()
-    if update.stripe_session_id is not None:
-        finish_session(runtime, update.stripe_session_id)
 
 
 def customer_of(pledge: Pledge) -> str | None:
@@ -181,6 +201,7 @@ def _open(session: Session, pledge: Pledge, now: datetime) -> CardUpdate | None:
         CardUpdate.pledge_id == pledge.id,
         CardUpdate.status == CardUpdateStatus.OPEN,
         CardUpdate.expires_at >= now + REUSE_UNTIL,
+        or_(CardUpdate.stripe_session_id.is_not(None), CardUpdate.expires_at >= now + OPENS_UNTIL),
     )
     return session.scalars(query.order_by(CardUpdate.id.desc()).limit(1)).one_or_none()
 

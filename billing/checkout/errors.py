@@ -1,5 +1,7 @@
 """What can go wrong on the way to a payment."""
 
+from billing.gateway import OutcomeUnknownError, RefusedError
+
 
 class CheckoutNotFoundError(LookupError):
     """No checkout has this id."""
@@ -7,6 +9,14 @@ class CheckoutNotFoundError(LookupError):
 
 class CheckoutUnavailableError(Exception):
     """Stripe could not be reached or would not open a Checkout page; nothing was charged."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether Stripe gave an answer that it would give again under the same key."""
+        cause = self.__cause__
+        if isinstance(cause, OutcomeUnknownError):
+            return cause.code != "no_answer"
+        return isinstance(cause, RefusedError)
 
 
 class StaleFormError(Exception):

@@ -16,7 +16,7 @@ from billing.checkout.domain import CHECKOUT_TRANSITIONS, CheckoutStatus
 from billing.checkout.errors import CheckoutNotFoundError
 from billing.checkout.prepay import take_prepaid
 from billing.checkout.tables import Checkout
-from billing.gateway import CheckoutSession, GatewayError, Payment, PaymentStatus
+from billing.gateway import CheckoutSession, GatewayError, Payment, PaymentStatus, RefusedError
 from billing.money import Money
 from billing.pledges.domain import Cadence
 from billing.pledges.service import adopt_card, get_pledge, make_pledge
@@ -30,6 +30,14 @@ EXPIRED_FOR = timedelta(minutes=5)
 
 PROCESSING_FOR = timedelta(days=1)
 """How long after a page's end its bank debit is left to its webhook before the sweep looks."""
+
+
+MISSING_FOR = timedelta(days=1)
+"""How long after its end a page that Stripe does not know is asked for again: the key in use may
+be that of another account, by mistake."""
+
+SESSION_MISSING = "session_missing"
+"""Why a checkout was written off whose page Stripe does not know."""
 
 
 class Outcome(StrEnum):
@@ -124,8 +132,11 @@ def fulfil_payment(runtime: Runtime, payment_intent_id: str) -> bool:
     return fulfil_session(runtime, checkout.stripe_session_id)
 
 
-def find_overdue(session: Session, *, now: datetime, limit: int) -> list[int]:
-    """Ids of checkouts of which nothing was heard: ended by now, or with the bank for a day."""
+def find_overdue(session: Session, *, now: datetime, limit: int, after: int = 0) -> list[int]:
+    """Ids of checkouts of which nothing was heard: ended by now, or with the bank for a day.
+
+    They come in the order of their ids, from the first beyond `after`.
+    """
     ended = and_(Checkout.status == CheckoutStatus.OPEN, Checkout.expires_at < now - EXPIRED_FOR)
     with_the_bank = and_(
         Checkout.status == CheckoutStatus.PROCESSING,
@@ -133,22 +144,47 @@ def find_overdue(session: Session, *, now: datetime, limit: int) -> list[int]:
     )
     query = (
         select(Checkout.id)
-        .where(or_(ended, with_the_bank))
-        .order_by(Checkout.expires_at)
+        .where(or_(ended, with_the_bank), Checkout.id > after)
+        .order_by(Checkout.id)
         .limit(limit)
     )
     return list(session.scalars(query).all())
 
 
 def close_overdue(runtime: Runtime, checkout_id: int) -> None:
-    """End a checkout of which nothing was heard: ask Stripe, or write it off if it never began."""
+    """End a checkout of which nothing was heard: ask Stripe, or write it off if it never began.
+
+    One that Stripe does not know is written off too, a day later: staff see a line about it.
+
+    Raises:
+        GatewayError: when Stripe gave no answer, or another one.
+    """
     with runtime.database.transaction() as session:
         checkout = session.get_one(Checkout, checkout_id, with_for_update=True)
         stripe_session_id = checkout.stripe_session_id
         if stripe_session_id is None:
             _expire(session, checkout, runtime.clock.now())
-    if stripe_session_id is not None:
+    if stripe_session_id is None:
+        return
+    try:
         fulfil_session(runtime, stripe_session_id)
+    except RefusedError as error:
+        if error.code != "resource_missing" or not _give_up(runtime, checkout_id):
+            raise
+
+
+def _give_up(runtime: Runtime, checkout_id: int) -> bool:
+    """Write off a page that Stripe does not know, unless it may be a passing mistake of ours.
+
+    Money that arrives for it all the same is recorded as ever (`CHECKOUT_TRANSITIONS`).
+    """
+    now = runtime.clock.now()
+    with runtime.database.transaction() as session:
+        checkout = session.get_one(Checkout, checkout_id, with_for_update=True)
+        if checkout.status is CheckoutStatus.OPEN and checkout.expires_at < now - MISSING_FOR:
+            checkout.failure_code = SESSION_MISSING
+            _expire(session, checkout, now)
+        return checkout.status is CheckoutStatus.EXPIRED
 
 
 def _outcome_at_stripe(runtime: Runtime, checkout_id: int) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,9 +28,11 @@ from billing.charges.letters import PAY_LINK, pledge_url
 from billing.charges.tables import Attempt, Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import CheckoutStatus
-from billing.checkout.errors import NothingDueError, UnderWayError
-from billing.checkout.start import open_at_stripe, session_params
+from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
+from billing.checkout.fulfil import close_overdue, fulfil_session
+from billing.checkout.start import OPENS_UNTIL, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
+from billing.gateway import GatewayError, RefusedError
 from billing.money import Money
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.service import get_pledge
@@ -51,6 +54,8 @@ class Mending(StrEnum):
     LAPSED = "lapsed"
     """The pledge has ended; paying takes it up again."""
     UNDER_WAY = "under_way"
+    HELD = "held"
+    """Nothing is taken until staff have decided about a fraud warning."""
     NOTHING_DUE = "nothing_due"
     CANCELLED = "cancelled"
 
@@ -98,18 +103,61 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
 
     Raises:
         PledgeNotFoundError: when there is no such pledge.
-        NothingDueError: when nothing is past due, or the pledge was cancelled.
+        NothingDueError: when nothing is past due, or the pledge was cancelled or is held.
         UnderWayError: when the saved card is being asked at this moment.
         CheckoutUnavailableError: when Stripe cannot be reached.
     """
     now = runtime.clock.now()
+    _close_dearer_page(runtime, pledge_id)
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
+        if pledge.held_since is not None:
+            raise NothingDueError
         checkout = _open_page(session, pledge, now)
         if checkout is None:
             charge = _payable(session, runtime, pledge, now)
             checkout = _record(session, runtime, pledge, charge, title, now)
-    return checkout.stripe_url or open_at_stripe(runtime, checkout)
+    try:
+        return checkout.stripe_url or open_at_stripe(runtime, checkout)
+    except CheckoutUnavailableError as error:
+        # Stripe did not answer at first, and by now the end that was frozen is too near for it: had
+        # it made the page then, the same key would find it. So there is none, and a new one may be.
+        refused = isinstance(error.__cause__, RefusedError)
+        if not refused or checkout.expires_at >= now + OPENS_UNTIL:
+            raise
+    close_overdue(runtime, checkout.id)
+    return start_mending(runtime, pledge_id, title=title)
+
+
+def _close_dearer_page(runtime: Runtime, pledge_id: int) -> None:
+    """Close the page that is open at a sum above what is agreed to now.
+
+    Nothing is locked while Stripe is asked. Dies: the next click does the same. Paid at that very
+    moment: Stripe refuses, and the payment is recorded as ever.
+    """
+    with runtime.database.transaction() as session:
+        pledge = get_pledge(session, pledge_id, lock=True)
+        attempt = _open_attempt(session, pledge)
+        checkout = session.scalars(
+            select(Checkout).where(
+                Checkout.idempotency_key == (attempt and attempt.idempotency_key),
+                Checkout.status == CheckoutStatus.OPEN,
+                Checkout.amount_minor > pledge.amount_minor,
+            )
+        ).one_or_none()
+    if checkout is None:
+        return
+    if checkout.stripe_session_id is None:  # Its answer was lost: the same key finds the page.
+        open_at_stripe(runtime, checkout)
+        with runtime.database.transaction() as session:
+            checkout = session.get_one(Checkout, checkout.id)
+    session_id = str(checkout.stripe_session_id)
+    try:
+        with suppress(RefusedError):
+            runtime.gateway.expire_checkout_session(session_id)
+        fulfil_session(runtime, session_id)
+    except GatewayError as error:
+        raise CheckoutUnavailableError from error
 
 
 def _state(session: Session, pledge: Pledge, charge: Charge | None) -> Mending:
@@ -120,6 +168,8 @@ def _state(session: Session, pledge: Pledge, charge: Charge | None) -> Mending:
         return Mending.UNDER_WAY
     if attempt is not None and attempt.status is AttemptStatus.PROCESSING:
         return Mending.UNDER_WAY
+    if pledge.held_since is not None:
+        return Mending.HELD
     if pledge.status is PledgeStatus.LAPSED:
         return Mending.LAPSED
     return Mending.DUE if charge is not None else Mending.NOTHING_DUE
@@ -178,19 +228,25 @@ def _within_agreement(charge: Charge, pledge: Pledge) -> Charge:
 
 
 def _current(session: Session, runtime: Runtime, pledge: Pledge, now: datetime) -> Charge:
-    """The charge of a lapsed pledge's current period; never one for the months in between."""
+    """The charge of a lapsed pledge's current period; never one for the months in between.
+
+    What was skipped or prepaid stays so: then it is that of the first period after it, which is
+    there already if a page was opened for it before.
+    """
     calendar = pledge.calendar(runtime.settings.newsroom.timezone)
-    period = calendar.current(now)
+    current = calendar.current(now)
+    period = max(current, pledge.next_period)
     known = session.scalars(
         select(Charge)
-        .where(Charge.pledge_id == pledge.id, Charge.period == period)
+        .where(Charge.pledge_id == pledge.id, Charge.period.in_((current, period)))
+        .order_by(Charge.period)
+        .limit(1)
         .with_for_update()
     ).one_or_none()
     if known is not None:
         if known.status not in ASKABLE:
             raise NothingDueError
         return _within_agreement(known, pledge)
-    period = max(period, pledge.next_period)  # what was skipped or prepaid stays so
     charge = Charge(
         kind=ChargeKind.PLEDGE,
         status=ChargeStatus.DUE,

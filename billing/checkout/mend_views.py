@@ -24,7 +24,7 @@ from billing.checkout.errors import (
 from billing.checkout.mend import start_mending, view_mending
 from billing.checkout.words import title_for
 from billing.l10n import current_language, gettext
-from billing.web import runtime
+from billing.web import runtime, with_error_pages
 
 pay = Blueprint("pay_pledge", __name__)
 card = Blueprint("pledge_card", __name__)
@@ -56,6 +56,7 @@ def go(token: str) -> Response:
 
 
 @pay.errorhandler(CSRFError)
+@with_error_pages
 def pay_refused(_: CSRFError) -> Response:
     """The button could not prove where it came from: ask again with a fresh proof."""
     return _pay_page(_token(), problem="stale", status=400)
@@ -95,6 +96,7 @@ def saved(token: str) -> Response:
 
 
 @card.errorhandler(CSRFError)
+@with_error_pages
 def card_refused(_: CSRFError) -> Response:
     """As above."""
     return _card_page(_token(), problem="stale", status=400)

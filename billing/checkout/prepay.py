@@ -24,17 +24,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing.charges.changing import find_open
+from billing.charges.changing import find_open, forget_retries
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.letters import MANAGE_LINK, pledge_url
 from billing.charges.tables import Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import OFFERS, CheckoutStatus, fee_cover_for, fee_on
-from billing.checkout.start import open_at_stripe, session_params
+from billing.checkout.start import can_be_opened, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.money import Money
-from billing.pledges.changes import prepay
+from billing.pledges.changes import compare_turn, prepay
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.pledges.service import get_pledge, mark_paid
@@ -64,11 +64,11 @@ class Ahead:
 
 
 def ways_ahead(runtime: Runtime, pledge: Pledge, now: datetime) -> list[Ahead]:
-    """What a pledge may be paid ahead; nothing for one that is not monthly and active."""
+    """What a pledge may be paid ahead; nothing for one not monthly and active, or that is held."""
     offer = OFFERS.get(pledge.currency)
     if offer is None or pledge.cadence is not Cadence.MONTHLY:
         return []
-    if pledge.status is not PledgeStatus.ACTIVE:
+    if pledge.status is not PledgeStatus.ACTIVE or pledge.held_since is not None:
         return []
     zone = runtime.settings.newsroom.timezone
     calendar, turn = pledge.calendar(zone), pledge.turn(zone, now)
@@ -93,10 +93,13 @@ def ways_ahead(runtime: Runtime, pledge: Pledge, now: datetime) -> list[Ahead]:
     return [way for way in ways if way.total.minor <= offer.maximum]
 
 
-def start_prepaying(runtime: Runtime, pledge_id: int, *, months: int, seen: int, title: str) -> str:
+def start_prepaying(
+    runtime: Runtime, pledge_id: int, *, months: int, seen: int, turn: int, title: str
+) -> str:
     """Open a Checkout page for `months`, or hand out the one that is open.
 
-    `title` is what Stripe's page calls it; `seen` the version of the pledge that was shown.
+    `title` is what Stripe's page calls it; `seen` the version of the pledge that was shown, and
+    `turn` the first of the months.
 
     Returns:
         The address of the page.
@@ -116,6 +119,7 @@ def start_prepaying(runtime: Runtime, pledge_id: int, *, months: int, seen: int,
         way = next((way for way in ways_ahead(runtime, pledge, now) if way.months == months), None)
         if way is None:
             raise NotPossibleError
+        compare_turn(pledge, turn, runtime.settings.newsroom.timezone, now)
         if find_open(session, pledge_id) is not None:
             raise PaymentUnderWayError
         checkout = _open_page(session, pledge, way, now)
@@ -138,7 +142,7 @@ def take_prepaid(
         raise ValueError("nothing is paid ahead by this checkout")
     zone = runtime.settings.newsroom.timezone
     pledge = get_pledge(session, checkout.prepays_pledge_id, lock=True)
-    mark_paid(session, pledge, zone=zone, now=now)
+    mark_paid(session, pledge, period=None, zone=zone, now=now)
     charge.due_at = pledge.calendar(zone).due_at(pledge.turn(zone, now))
     charge.period = prepay(session, pledge, months=checkout.months, zone=zone, now=now)
     charge.pledge_id = pledge.id
@@ -148,6 +152,7 @@ def take_prepaid(
         .where(Charge.pledge_id == pledge.id, Charge.status == ChargeStatus.DECLINED)
         .values(status=ChargeStatus.CANCELLED, next_attempt_at=None)
     )
+    forget_retries(session, pledge.id)
     session.flush()
 
 
@@ -159,6 +164,7 @@ def _open_page(session: Session, pledge: Pledge, way: Ahead, now: datetime) -> C
         Checkout.months == way.months,
         Checkout.amount_minor == way.total.minor,
         Checkout.expires_at >= now + REUSE_UNTIL,
+        can_be_opened(now),
     )
     return session.scalars(query.order_by(Checkout.id.desc()).limit(1)).one_or_none()
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,9 @@ from billing.runtime import Runtime
 
 OPEN_FOR = timedelta(hours=23)
 """How long a Checkout page may be paid; Stripe takes 30 minutes to 24 hours."""
+
+OPENS_UNTIL = timedelta(minutes=31)
+"""How long before its end a page can still be opened: Stripe wants 30 minutes at least."""
 
 THANKS_LINK = "thanks"
 """The purpose under which return links are signed."""
@@ -123,6 +126,14 @@ def _record(session: Session, runtime: Runtime, wanted: SupportRequest, now: dat
         back = back_url(runtime, checkout.id)
         checkout.params = session_params(runtime, checkout, title=wanted.title, back=back)
     return checkout
+
+
+def can_be_opened(now: datetime) -> ColumnElement[bool]:
+    """Those checkouts whose page is open at Stripe, or can be opened with what was frozen.
+
+    Where Stripe did not answer at first, the end of the page stays as it was frozen and comes near.
+    """
+    return or_(Checkout.stripe_session_id.is_not(None), Checkout.expires_at >= now + OPENS_UNTIL)
 
 
 def open_at_stripe(runtime: Runtime, checkout: Checkout) -> str:

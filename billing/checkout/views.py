@@ -124,8 +124,11 @@ def _start(form: SupportForm, wish: Wish) -> Response:
         return redirect(start_checkout(parts, wanted), 303)
     except StaleFormError:
         return _form_page(forms.renewed(form), status=409, notice=_stale_notice())
-    except CheckoutUnavailableError:
-        return _form_page(form, status=503, notice=_unavailable_notice())
+    except CheckoutUnavailableError as error:
+        # Stripe keeps an answer under its key for a day, a 500 too: the next try needs another.
+        # Nobody was shown the address of that page. Where there was no answer, the key finds it.
+        again = forms.renewed(form) if error.answered else form
+        return _form_page(again, status=503, notice=_unavailable_notice())
 
 
 def _form_page(

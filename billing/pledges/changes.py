@@ -3,7 +3,8 @@
 Each change is one transaction under the pledge's row lock, with a row in its history
 (`pledge_changes`, append-only) and the movement of revenue it makes. If the process dies before
 the commit, nothing was changed. `seen` is the version of the pledge that the supporter was shown:
-a button pressed twice changes things once, and nobody agrees to what they did not see.
+a button pressed twice changes things once, and nobody agrees to what they did not see. `turn` is
+the period that they were told would be charged next: a renewal changes that, not the version.
 
 No change touches what has been asked of Stripe: a payment under way keeps its sum (docs/adr/0044).
 """
@@ -35,7 +36,14 @@ LONGEST_PAUSE = timedelta(days=366)
 
 
 def pause(
-    session: Session, pledge_id: int, *, until: datetime, seen: int, zone: ZoneInfo, now: datetime
+    session: Session,
+    pledge_id: int,
+    *,
+    until: datetime,
+    seen: int,
+    turn: int,
+    zone: ZoneInfo,
+    now: datetime,
 ) -> Pledge:
     """Take nothing until `until`; what falls due before it is never asked for.
 
@@ -51,6 +59,7 @@ def pause(
     _compare(session, pledge, ChangeKind.PAUSED, seen, done=pledge.paused_until == until)
     if not may_become(pledge.status, PledgeStatus.PAUSED) or not now < until < now + LONGEST_PAUSE:
         raise NotPossibleError
+    compare_turn(pledge, turn, zone, now)
     ends = paid_until(pledge, zone, now)
     calendar, period = after_pause(pledge.calendar(zone), pledge.next_period, until)
     pledge.status = PledgeStatus.PAUSED
@@ -109,7 +118,9 @@ def find_paused(session: Session, *, now: datetime, limit: int) -> list[int]:
     return list(session.scalars(query).all())
 
 
-def skip(session: Session, pledge_id: int, *, seen: int, zone: ZoneInfo, now: datetime) -> Pledge:
+def skip(
+    session: Session, pledge_id: int, *, seen: int, turn: int, zone: ZoneInfo, now: datetime
+) -> Pledge:
     """Leave out the next period, and only that.
 
     Returns:
@@ -124,9 +135,9 @@ def skip(session: Session, pledge_id: int, *, seen: int, zone: ZoneInfo, now: da
     _compare(session, pledge, ChangeKind.SKIPPED, seen)
     if pledge.status is not PledgeStatus.ACTIVE:
         raise NotPossibleError
-    skipped = pledge.turn(zone, now)
-    _go_to(pledge, skipped + 1, zone)
-    _record(session, pledge, ChangeKind.SKIPPED, now, spared=(skipped, skipped + 1))
+    compare_turn(pledge, turn, zone, now)
+    _go_to(pledge, turn + 1, zone)
+    _record(session, pledge, ChangeKind.SKIPPED, now, spared=(turn, turn + 1))
     return pledge
 
 
@@ -182,11 +193,13 @@ def prepay(session: Session, pledge: Pledge, *, months: int, zone: ZoneInfo, now
         The first of the periods paid for.
     """
     first = pledge.turn(zone, now)
-    if pledge.cadence is Cadence.MONTHLY:
-        pledge.next_period, spared = first + months, (first + 1, first + months)
-    else:  # It became annual while the page was open: the year begins when these months are over.
-        pledge.from_month, spared = pledge.calendar(zone).months(first) + months, (0, 0)
-        pledge.next_period = pledge.from_period = first + 1
+    after = first + months
+    if pledge.cadence is not Cadence.MONTHLY:
+        # It became annual while the page was open: the year begins when these months are over. They
+        # keep a number each, as a charge for so many months has them all.
+        pledge.from_month = pledge.calendar(zone).months(first) + months
+        pledge.from_period = after
+    pledge.next_period, spared = after, (first + 1, after)
     if pledge.status is PledgeStatus.PAUSED and pledge.paused_until is not None:
         calendar, period = after_pause(
             pledge.calendar(zone), pledge.next_period, pledge.paused_until
@@ -196,6 +209,16 @@ def prepay(session: Session, pledge: Pledge, *, months: int, zone: ZoneInfo, now
         pledge.next_charge_at = pledge.calendar(zone).due_at(pledge.next_period)
     _record(session, pledge, ChangeKind.PREPAID, now, spared=spared)
     return first
+
+
+def compare_turn(pledge: Pledge, turn: int, zone: ZoneInfo, now: datetime) -> None:
+    """See that the period charged next for a locked pledge is still the one that was shown.
+
+    Raises:
+        ChangedMeanwhileError: when a renewal has taken it, or another one is due by now.
+    """
+    if turn != pledge.turn(zone, now):
+        raise ChangedMeanwhileError
 
 
 def _compare(

@@ -145,17 +145,21 @@ def mark_past_due(session: Session, pledge: Pledge, *, reason: str, now: datetim
     session.flush()
 
 
-def mark_paid(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) -> None:
+def mark_paid(
+    session: Session, pledge: Pledge, *, period: int | None, zone: ZoneInfo, now: datetime
+) -> None:
     """A charge of a locked pledge was paid; what was past due is made good, what lapsed returns.
 
     A pledge that returns keeps its history and its anchor's day; its next period is the one after
-    the current. One that was cancelled stays so: money that was on its way changes nothing.
+    the current and after the `period` paid for, where that is known: in a month that was skipped,
+    a later one is paid. One that was cancelled stays so: money that was on its way changes nothing.
     """
     if pledge.status not in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED):
         return
     if pledge.status is PledgeStatus.LAPSED:
         calendar = pledge.calendar(zone)
-        pledge.next_period = max(pledge.next_period, calendar.current(now) + 1)
+        paid = calendar.current(now) if period is None else max(period, calendar.current(now))
+        pledge.next_period = max(pledge.next_period, paid + 1)
         pledge.next_charge_at = calendar.due_at(pledge.next_period)
         today = now.astimezone(zone).date()
         move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)

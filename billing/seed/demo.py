@@ -16,6 +16,7 @@ from billing.checkout.tables import Checkout
 from billing.outbox import OutboxMessage
 from billing.pledges.changes import pause
 from billing.pledges.domain import Cadence, PledgeStatus
+from billing.pledges.service import get_pledge
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 from billing.seed import standin
@@ -60,12 +61,14 @@ def _pause_one(session: Session, runtime: Runtime, as_of: datetime) -> None:
         .order_by(Pledge.id.desc())
         .limit(1)
     ).one()
+    zone = runtime.settings.newsroom.timezone
     pledge = pause(
         session,
         pledge_id,
         until=as_of + PAUSED_FOR,
         seen=0,
-        zone=runtime.settings.newsroom.timezone,
+        turn=get_pledge(session, pledge_id).turn(zone, as_of),
+        zone=zone,
         now=as_of,
     )
     key = f"pledge_changed:pledge:{pledge_id}:{pledge.version}"

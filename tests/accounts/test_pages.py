@@ -16,7 +16,7 @@ from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
 from tests.support.after import due_renewal, hear, run_sql
-from tests.support.changes import agree, changes_of, pause as pause_now
+from tests.support.changes import agree, changes_of, pause as pause_now, run_day
 from tests.support.letters import letters
 from tests.support.people import card_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
@@ -106,6 +106,23 @@ def test_a_button_pressed_twice_does_it_once(
     assert len(letters(runtime, "pledge_changed")) == 1
 
 
+def test_a_page_from_before_a_renewal_does_not_skip_the_one_after_it(
+    client: FlaskClient, runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
+) -> None:
+    customer_id, card_id = card_of(stripe)
+    pledge_id = pledge_of(runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id)
+    url = f"/pledges/{runtime.links.token(MANAGE_LINK, pledge_id)}"
+    ask = {path: client.get(url + path).text for path in ("/skip", "/pause?months=1", "/ahead")}
+    advance(MONTH)
+    run_day(runtime)
+    for path, page in ask.items():
+        data = {**fields_of(page), "months": "3"}
+        answer = client.post(url + path.partition("?")[0], data=data)
+        assert answer.status_code == 409
+        assert "is not any more as that page showed it" in answer.text
+    assert (get_pledge(runtime, pledge_id).version, changes_of(runtime, pledge_id)) == (0, [])
+
+
 def test_an_old_page_agrees_to_nothing_new(
     client: FlaskClient, runtime: Runtime, pledge_id: int, url: str
 ) -> None:
@@ -159,6 +176,18 @@ def test_a_sum_that_cannot_be_is_asked_for_again(
     assert get_pledge(runtime, pledge_id).version == 0
 
 
+@pytest.mark.parametrize("cadence", [{}, {"cadence": "once"}, {"cadence": "weekly"}])
+def test_a_sum_without_its_rhythm_is_not_agreed_to(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, url: str, cadence: dict[str, str]
+) -> None:
+    answer = client.post(f"{url}/change", data={"amount": "60", "seen": "0", **cadence})
+    assert answer.status_code == 409
+    if cadence:
+        query = {"amount": "60", **cadence}
+        assert client.get(f"{url}/change", query_string=query).status_code == 422
+    assert get_pledge(runtime, pledge_id).version == 0
+
+
 def test_a_payment_under_way_is_not_kept_quiet(
     client: FlaskClient, runtime: Runtime, stripe: StandIn, advance: Advance
 ) -> None:
@@ -169,7 +198,10 @@ def test_a_payment_under_way_is_not_kept_quiet(
     ask = client.get(f"{url}/change?amount=60&cadence=annual").text
     assert "when it is through" in ask
     assert client.post(f"{url}/change", data=fields_of(ask)).status_code == 409
-    assert client.post(f"{url}/ahead", data={"months": "3", "seen": "0"}).status_code == 409
+    assert (
+        client.post(f"{url}/ahead", data={"months": "3", "seen": "0", "turn": "2"}).status_code
+        == 409
+    )
 
 
 def test_what_is_past_due_can_be_lowered_paused_or_paid(
@@ -206,7 +238,7 @@ def test_several_months_are_paid_on_stripes_page(
 
 
 def test_stripe_out_of_reach_is_said(client: FlaskClient, runtime: Runtime, url: str) -> None:
-    answer = client.post(f"{url}/ahead", data={"months": "3", "seen": "0"})
+    answer = client.post(f"{url}/ahead", data={"months": "3", "seen": "0", "turn": "1"})
     assert answer.status_code == 503
     assert "does not answer" in answer.text
     assert client.post(f"{url}/ahead", data={"months": "5", "seen": "0"}).status_code == 409
@@ -243,6 +275,16 @@ def test_a_tampered_link_is_said_to_be_broken(
     assert get_pledge(runtime, pledge_id).version == 0
 
 
+@pytest.mark.parametrize("path", ["skip", "change", "cancel", "pay", "card"])
+def test_a_tampered_link_is_said_to_be_broken_without_any_proof_too(
+    guarded_app: Flask, path: str
+) -> None:
+    guarded_app.config["TESTING"] = False
+    answer = guarded_app.test_client().post(f"/pledges/abc.def/{path}")
+    assert answer.status_code == 404
+    assert "This link does not work" in answer.text
+
+
 def test_a_forged_button_changes_nothing_and_a_fresh_one_does(
     guarded_app: Flask, runtime: Runtime, pledge_id: int, url: str
 ) -> None:
@@ -263,7 +305,7 @@ def test_it_speaks_the_language_of_the_pledge_or_that_of_the_link(
     run_sql(runtime, "UPDATE pledges SET language = 'ru'")
     assert "Ваша поддержка" in client.get(url).text
     assert "3 месяца" in client.get(f"{url}/pause").text
-    answer = client.post(f"{url}/skip?lang=en", data={"seen": "0"})
+    answer = client.post(f"{url}/skip?lang=en", data={"seen": "0", "turn": "1"})
     assert "lang=en" in answer.headers["Location"]
 
 

@@ -31,7 +31,14 @@ from tests.support.changes import (
     skip,
 )
 from tests.support.letters import deliver_all, letters
-from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
+from tests.support.people import (
+    NoLimit,
+    attempts_of,
+    card_of,
+    charges_of,
+    get_pledge,
+    pledge_of,
+)
 from tests.support.standin import StandIn
 
 Advance = Callable[[timedelta], datetime]
@@ -118,6 +125,23 @@ def test_pausing_what_is_past_due_stops_the_retries(
     assert wrong(runtime) == []
 
 
+def test_a_page_left_open_before_a_pause_asks_for_nothing_after_it(
+    runtime: Runtime, stripe: StandIn, advance: Advance
+) -> None:
+    reader = due_renewal(runtime, stripe, advance, "pm_card_chargeCustomerFail")
+    reader.pay()
+    start_mending(runtime, reader.pledge_id, title="Monthly")
+    pause(runtime, reader.pledge_id, runtime.clock.now() + 5 * DAY)
+    advance(timedelta(hours=2))
+    hear(runtime)
+    assert reader.charge.status is ChargeStatus.DECLINED
+    assert reader.charge.next_attempt_at is None
+    live(runtime, advance, 10)
+    assert len(attempts_of(runtime, reader.charge_id)) == 2
+    hear(runtime)
+    assert wrong(runtime) == []
+
+
 def test_a_payment_under_way_is_not_called_back_by_a_pause(
     runtime: Runtime, stripe: StandIn, advance: Advance
 ) -> None:
@@ -166,6 +190,23 @@ def test_nobody_agrees_to_what_they_did_not_see(runtime: Runtime, pledge_id: int
     with pytest.raises(ChangedMeanwhileError):
         skip(runtime, pledge_id, seen=0)
     assert get_pledge(runtime, pledge_id).next_period == 1
+
+
+def test_what_a_renewal_has_taken_meanwhile_is_neither_skipped_nor_paused(
+    runtime: Runtime, advance: Advance, pledge_id: int
+) -> None:
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    shown = {"seen": 0, "turn": 1}
+    advance(due - runtime.clock.now() + timedelta(minutes=1))
+    run_day(runtime)
+    with pytest.raises(ChangedMeanwhileError):
+        skip(runtime, pledge_id, **shown)
+    with pytest.raises(ChangedMeanwhileError):
+        pause(runtime, pledge_id, runtime.clock.now() + MONTH, **shown)
+    assert taken(runtime, pledge_id) == [(1, 500)]
+    assert get_pledge(runtime, pledge_id).next_period == 2
+    assert changes_of(runtime, pledge_id) == []
 
 
 def test_a_raise_counts_from_the_next_payment_on(

@@ -48,14 +48,14 @@ def step(session: Session, runtime: Runtime, pledge_id: int, what: str, number: 
     """One change, as a supporter makes it."""
     zone = runtime.settings.newsroom.timezone
     pledge = get_pledge(session, pledge_id, lock=True)
-    common = {"seen": pledge.version, "now": now}
+    common, turn = {"seen": pledge.version, "now": now}, pledge.turn(zone, now)
     if what == "pause":
         until = now + timedelta(days=3 * number)
-        changing.pause_pledge(session, runtime, pledge_id, until=until, **common)
+        changing.pause_pledge(session, runtime, pledge_id, until=until, turn=turn, **common)
     elif what == "resume":
         changing.resume_pledge(session, runtime, pledge_id, **common)
     elif what == "skip":
-        changing.skip_payment(session, runtime, pledge_id, **common)
+        changing.skip_payment(session, runtime, pledge_id, turn=turn, **common)
     elif what in ("sum", "rhythm"):
         yearly = pledge.cadence is Cadence.MONTHLY
         other = Cadence.ANNUAL if yearly else Cadence.MONTHLY

@@ -31,6 +31,7 @@ from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
 from billing.webhooks import HANDLERS
+from tests.support.after import rows, run_sql
 from tests.support.letters import letters
 from tests.support.people import (
     NoLimit,
@@ -265,3 +266,25 @@ def test_a_card_put_in_beside_an_open_page_is_asked_when_that_page_has_closed(
     ask(runtime)
     assert payments(stripe).count("succeeded") == 1
     assert get_pledge(runtime, past_due).status is PledgeStatus.ACTIVE
+
+
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge: int
+) -> None:
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    with pytest.raises(CheckoutUnavailableError):
+        start_card_update(replace(runtime, gateway=Gateway(away)), pledge)
+    advance(timedelta(minutes=35))
+    assert start_card_update(runtime, pledge).startswith(stripe.url)
+
+
+def test_a_page_that_stripe_does_not_know_is_written_off(
+    runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
+) -> None:
+    customer_id, card_id = card_of(stripe)
+    pledge_id = pledge_of(runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id)
+    start_card_update(runtime, pledge_id)
+    run_sql(runtime, "UPDATE card_updates SET stripe_session_id = 'cs_gone'")
+    advance(timedelta(hours=2))
+    close_update(runtime, 1)
+    assert rows(runtime, "SELECT status FROM card_updates") == [("expired",)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,16 @@ from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.dunning import lapse_overdue
 from billing.charges.submit import open_attempt, submit
-from billing.checkout.errors import NothingDueError, UnderWayError
+from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
 from billing.checkout.fulfil import close_overdue, find_overdue, look
 from billing.checkout.mend import Mending, start_mending, view_mending
+from billing.checkout.prepay import start_prepaying
+from billing.gateway import Gateway
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel
 from billing.runtime import Runtime
+from tests.support.after import run_sql
+from tests.support.changes import agree
 from tests.support.people import (
     NoLimit,
     attempts_of,
@@ -214,6 +219,128 @@ def test_a_lapsed_pledge_comes_back_with_its_history_and_only_the_current_period
     assert succeeded(stripe) == 2
     reconcile(runtime)
     assert {f.invariant for f in audit(runtime) if f.offenders} <= {6, 8}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_page_at_the_old_sum_is_closed_when_less_was_agreed_to(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int], answered: bool
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    old = start(runtime, pledge_id)
+    if not answered:
+        run_sql(runtime, "UPDATE checkouts SET stripe_session_id = NULL, stripe_url = NULL")
+    agree(runtime, pledge_id, 300)
+    new = start(runtime, pledge_id)
+    assert new != old
+    client = stripe_client(stripe)
+    assert [page.status for page in client.v1.checkout.sessions.list()] == ["open", "expired"]
+    stripe.pay(new)
+    look(runtime, 2)
+    [charge] = charges_of(runtime, pledge_id)
+    assert (charge.amount_minor, charge.status) == (300, ChargeStatus.SUCCEEDED)
+    assert client.v1.payment_intents.list(params={"limit": 1}).data[0].amount == 300
+    assert succeeded(stripe) == 1
+
+
+def test_a_page_paid_at_the_old_sum_is_not_paid_again(
+    runtime: Runtime, stripe: StandIn, past_due: Callable[[str], int]
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    old = start(runtime, pledge_id)
+    agree(runtime, pledge_id, 300)
+    stripe.pay(old)
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+    [charge] = charges_of(runtime, pledge_id)
+    assert (charge.amount_minor, charge.status) == (500, ChargeStatus.SUCCEEDED)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+
+
+@pytest.mark.parametrize("reached", [False, True])
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime,
+    stripe: StandIn,
+    advance: Advance,
+    past_due: Callable[[str], int],
+    reached: bool,
+) -> None:
+    """Whether Stripe had made it and only the answer was lost, or not."""
+    pledge_id = past_due("insufficient_funds")
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    first = ""
+    if reached:
+        first = start(runtime, pledge_id)
+        run_sql(runtime, "UPDATE checkouts SET stripe_session_id = NULL, stripe_url = NULL")
+    else:
+        with pytest.raises(CheckoutUnavailableError):
+            start(replace(runtime, gateway=Gateway(away)), pledge_id)
+    advance(timedelta(minutes=35))
+    with pytest.raises(CheckoutUnavailableError):
+        start(replace(runtime, gateway=Gateway(away)), pledge_id)
+    second = start(runtime, pledge_id)
+    assert (second == first) is reached
+    stripe.pay(second)
+    look(runtime, 1 if reached else 2)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+    assert succeeded(stripe) == 1
+    assert {f.invariant for f in audit(runtime) if f.offenders} == set()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_is_held_for_a_fraud_warning_is_not_paid(
+    runtime: Runtime, past_due: Callable[[str], int], opened: bool
+) -> None:
+    pledge_id = past_due("insufficient_funds")
+    if opened:
+        start(runtime, pledge_id)
+    run_sql(runtime, "UPDATE pledges SET held_since = created_at")
+    assert state(runtime, pledge_id) is Mending.HELD
+    with pytest.raises(NothingDueError):
+        start(runtime, pledge_id)
+
+
+@pytest.fixture
+def lapsed_in_a_skipped_month(
+    runtime: Runtime, advance: Advance, past_due: Callable[[str], int]
+) -> int:
+    """A pledge whose first renewal was never paid, and whose second had been left out before."""
+    pledge_id = past_due("insufficient_funds")
+    run_sql(runtime, "UPDATE pledges SET next_period = 3")
+    for _ in range(9):
+        advance(timedelta(days=2))
+        ask(runtime)
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.LAPSED
+    advance(timedelta(days=20))
+    return pledge_id
+
+
+def test_taken_up_in_a_skipped_month_the_next_payment_follows_the_one_made(
+    runtime: Runtime, stripe: StandIn, lapsed_in_a_skipped_month: int
+) -> None:
+    pledge_id = lapsed_in_a_skipped_month
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 1)
+    pledge = get_pledge(runtime, pledge_id)
+    assert [charge.period for charge in charges_of(runtime, pledge_id)] == [1, 3]
+    assert (pledge.status, pledge.next_period) == (PledgeStatus.ACTIVE, 4)
+    assert pledge.next_charge_at == pledge.calendar(RIGA).due_at(4)
+    stripe.pay(start_prepaying(runtime, pledge_id, months=3, seen=0, turn=4, title="Ahead"))
+    look(runtime, 2)
+    assert get_pledge(runtime, pledge_id).next_period == 7
+    assert charges_of(runtime, pledge_id)[-1].period == 4
+
+
+def test_a_page_that_ran_out_in_a_skipped_month_can_be_opened_again(
+    runtime: Runtime, stripe: StandIn, advance: Advance, lapsed_in_a_skipped_month: int
+) -> None:
+    pledge_id = lapsed_in_a_skipped_month
+    start(runtime, pledge_id)
+    advance(timedelta(hours=2))
+    close_overdue(runtime, 1)
+    stripe.pay(start(runtime, pledge_id))
+    look(runtime, 2)
+    assert [charge.period for charge in charges_of(runtime, pledge_id)] == [1, 3]
+    assert get_pledge(runtime, pledge_id).next_period == 4
 
 
 def test_the_saved_card_being_asked_is_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,15 +12,19 @@ from billing.charges.attention import attention
 from billing.charges.cancelling import cancel_pledge
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
+from billing.charges.notices import put_notices
 from billing.charges.refunds import claim_refunds, request_refund, send as send_refund
+from billing.checkout.errors import CheckoutUnavailableError
 from billing.checkout.fulfil import Outcome, look
+from billing.checkout.mend import start_mending
 from billing.checkout.prepay import start_prepaying, ways_ahead
+from billing.gateway import Gateway
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.errors import ChangedMeanwhileError, NotPossibleError
 from billing.runtime import Runtime
-from tests.support.after import Reader, due_renewal, hear, wrong
-from tests.support.changes import agree, changes_of, movements_of, pause, run_day
-from tests.support.letters import letters, written
+from tests.support.after import Reader, due_renewal, hear, run_sql, wrong
+from tests.support.changes import agree, changes_of, movements_of, pause, run_day, turn_of
+from tests.support.letters import deliver_all, letters, written
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
 
@@ -34,8 +39,10 @@ def pledge_id(runtime: Runtime, stripe: StandIn, now: datetime) -> int:
 
 
 def open_page(runtime: Runtime, pledge_id: int, months: int = 6) -> str:
-    seen = get_pledge(runtime, pledge_id).version
-    return start_prepaying(runtime, pledge_id, months=months, seen=seen, title="Six months")
+    seen, turn = get_pledge(runtime, pledge_id).version, turn_of(runtime, pledge_id)
+    return start_prepaying(
+        runtime, pledge_id, months=months, seen=seen, turn=turn, title="Six months"
+    )
 
 
 def pay_ahead(runtime: Runtime, stripe: StandIn, pledge_id: int, months: int = 6) -> None:
@@ -102,6 +109,17 @@ def test_two_clicks_open_one_page(runtime: Runtime, pledge_id: int) -> None:
     assert open_page(runtime, pledge_id, 3) != open_page(runtime, pledge_id)
 
 
+def test_a_page_that_stripe_did_not_open_at_first_is_opened_later(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
+) -> None:
+    away = replace(runtime.settings.stripe, api_base="http://127.0.0.1:9")
+    with pytest.raises(CheckoutUnavailableError):
+        open_page(replace(runtime, gateway=Gateway(away)), pledge_id, 3)
+    advance(timedelta(minutes=35))
+    pay_ahead(runtime, stripe, pledge_id, 3)
+    assert paid(runtime, pledge_id) == [(1, 3, 1500)]
+
+
 def test_a_month_that_falls_due_while_the_page_is_open_is_not_paid_twice(
     runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
 ) -> None:
@@ -115,6 +133,31 @@ def test_a_month_that_falls_due_while_the_page_is_open_is_not_paid_twice(
     hear(runtime)
     assert paid(runtime, pledge_id) == [(1, 1, 500), (2, 3, 1500)]
     assert get_pledge(runtime, pledge_id).next_period == 5
+    assert wrong(runtime) == []
+
+
+def test_a_decline_that_the_payer_made_up_for_ahead_is_not_asked_for_again(
+    runtime: Runtime, stripe: StandIn, advance: Advance, now: datetime
+) -> None:
+    customer_id, card_id = card_of(stripe, "pm_card_chargeCustomerFail")
+    pledge_id = pledge_of(runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id)
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    advance(due - now - timedelta(minutes=10))
+    url = open_page(runtime, pledge_id, 3)
+    advance(timedelta(minutes=11))
+    run_day(runtime)
+    start_mending(runtime, pledge_id, title="Monthly")
+    stripe.pay(url)
+    hear(runtime)
+    for _ in range(8):
+        advance(DAY)
+        hear(runtime)
+        run_day(runtime)
+    assert [(charge.period, charge.status) for charge in charges_of(runtime, pledge_id)] == [
+        (1, ChargeStatus.DECLINED),
+        (2, ChargeStatus.SUCCEEDED),
+    ]
     assert wrong(runtime) == []
 
 
@@ -140,8 +183,18 @@ def test_only_what_was_offered_and_seen_can_be_paid(
     with pytest.raises(NotPossibleError):
         open_page(runtime, pledge_id, 7)
     with pytest.raises(ChangedMeanwhileError):
-        start_prepaying(runtime, pledge_id, months=3, seen=1, title="x")
+        start_prepaying(runtime, pledge_id, months=3, seen=1, turn=1, title="x")
+    with pytest.raises(ChangedMeanwhileError):  # its page was made before the last renewal
+        start_prepaying(runtime, pledge_id, months=3, seen=0, turn=0, title="x")
     pause(runtime, pledge_id, now + MONTH)
+    with pytest.raises(NotPossibleError):
+        open_page(runtime, pledge_id)
+
+
+def test_what_is_held_for_a_fraud_warning_is_not_paid_ahead(
+    runtime: Runtime, pledge_id: int
+) -> None:
+    run_sql(runtime, "UPDATE pledges SET held_since = created_at")
     with pytest.raises(NotPossibleError):
         open_page(runtime, pledge_id)
 
@@ -154,7 +207,30 @@ def test_paid_while_it_became_annual_the_year_begins_later(
     stripe.pay(url)
     hear(runtime)
     pledge = get_pledge(runtime, pledge_id)
-    assert (pledge.next_period, pledge.from_period, pledge.from_month) == (2, 2, 4)
+    assert (pledge.next_period, pledge.from_period, pledge.from_month) == (4, 4, 4)
+    assert wrong(runtime) == []
+
+
+def test_the_year_that_follows_months_paid_ahead_is_none_of_them(
+    runtime: Runtime, stripe: StandIn, advance: Advance, pledge_id: int
+) -> None:
+    url = open_page(runtime, pledge_id, 3)
+    agree(runtime, pledge_id, 6000, Cadence.ANNUAL)
+    stripe.pay(url)
+    hear(runtime)
+    due = get_pledge(runtime, pledge_id).next_charge_at
+    assert due is not None
+    while runtime.clock.now() < due - 20 * DAY:
+        advance(10 * DAY)
+        hear(runtime)
+    now = advance(due - runtime.clock.now() - 10 * DAY)
+    with runtime.database.transaction() as session:
+        put_notices(session, runtime, now=now, limit=10)
+    deliver_all(runtime, now)
+    advance(11 * DAY)
+    run_day(runtime)
+    hear(runtime)
+    assert paid(runtime, pledge_id) == [(1, 3, 1500), (4, 1, 6000)]
     assert wrong(runtime) == []
 
 

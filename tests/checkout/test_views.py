@@ -202,6 +202,20 @@ def test_sums_shown_in_dollars_are_not_taken_in_euros_unseen(
     assert count(runtime) == 0
 
 
+def test_after_a_failure_at_stripe_the_form_has_another_key(
+    client: FlaskClient, runtime: Runtime, stripe: StandIn
+) -> None:
+    fault = {"kind": "error_500_after", "path": "/v1/checkout/sessions", "times": 1}
+    stripe.ask("POST", "/_standin/faults", {"rules": [fault]})
+    answer = client.post("/support", data=FORM)
+    assert answer.status_code == 503
+    key = hidden(answer.text, "form_key")
+    assert key != FORM["form_key"]
+    again = [client.post("/support", data={**FORM, "form_key": key}) for _ in range(2)]
+    assert [page.status_code for page in again] == [303, 303]
+    assert again[0].headers["Location"] == again[1].headers["Location"]
+
+
 def test_a_silent_stripe_is_said_plainly_and_the_input_kept(
     client: FlaskClient, runtime: Runtime
 ) -> None:

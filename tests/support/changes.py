@@ -25,7 +25,14 @@ def change(runtime: Runtime, how: Callable[..., Any], pledge_id: int, **details:
         how(session, runtime, pledge_id, now=runtime.clock.now(), **details)
 
 
+def turn_of(runtime: Runtime, pledge_id: int) -> int:
+    """The period that its page shows as the next."""
+    zone = runtime.settings.newsroom.timezone
+    return get_pledge(runtime, pledge_id).turn(zone, runtime.clock.now())
+
+
 def pause(runtime: Runtime, pledge_id: int, until: datetime, **details: Any) -> None:
+    details.setdefault("turn", turn_of(runtime, pledge_id))
     change(runtime, changing.pause_pledge, pledge_id, until=until, **details)
 
 
@@ -34,6 +41,7 @@ def resume(runtime: Runtime, pledge_id: int, **details: Any) -> None:
 
 
 def skip(runtime: Runtime, pledge_id: int, **details: Any) -> None:
+    details.setdefault("turn", turn_of(runtime, pledge_id))
     change(runtime, changing.skip_payment, pledge_id, **details)
 
 
