@@ -135,10 +135,11 @@ def open_attempt(session: Session, runtime: Runtime, charge_id: int) -> Ready | 
     Raises:
         ChargeNotFoundError: when there is no such charge, or none of a pledge.
     """
+    now = runtime.clock.now()
     found = _lock(session, [charge_id])
     if not found:
         raise ChargeNotFoundError(charge_id)
-    opened = _open(session, runtime, found)
+    opened = _open(session, runtime, found, now)
     return opened[0] if opened else None
 
 
@@ -148,11 +149,12 @@ def open_attempts(session: Session, runtime: Runtime, charge_ids: Sequence[int])
     Returns:
         The attempts to send, once the caller's transaction is committed.
     """
+    now = runtime.clock.now()
     found = _lock(session, charge_ids)
     if len(found) < len(charge_ids):
         missing = set(charge_ids) - {each.charge.id for each in found}
         log.error("charges that no pledge stands behind", charges=sorted(missing))
-    return _open(session, runtime, found)
+    return _open(session, runtime, found, now)
 
 
 def _lock(session: Session, charge_ids: Sequence[int]) -> list[_Found]:
@@ -166,9 +168,11 @@ def _lock(session: Session, charge_ids: Sequence[int]) -> list[_Found]:
     ]
 
 
-def _open(session: Session, runtime: Runtime, locked: list[_Found]) -> list[Ready]:
-    """The attempts of those among locked charges that are due and may be taken."""
-    now = runtime.clock.now()
+def _open(session: Session, runtime: Runtime, locked: list[_Found], now: datetime) -> list[Ready]:
+    """The attempts of those among locked charges that are due and may be taken.
+
+    `now` is from before the locks: who cancels while they are held has done so later.
+    """
     wanted = [
         found
         for found in locked
