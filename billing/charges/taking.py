@@ -121,9 +121,7 @@ class _Run:
             claimed = self._claim(room)
             for ready in self._open(claimed):
                 senders.submit(self._send, ready)
-            if claimed:
-                log.debug("charges opened", count=len(claimed))
-            elif not self._rest():
+            if not claimed and not self._rest():
                 return
 
     def _room(self) -> int:
