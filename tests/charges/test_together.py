@@ -157,9 +157,10 @@ def test_payments_recorded_together_leave_what_each_would_by_itself(
 
 
 HURDLES = {
-    "cancelled": "UPDATE pledges SET status = 'cancelled', next_charge_at = NULL WHERE id = {0}",
-    "paused": "UPDATE pledges SET status = 'paused' WHERE id = {0}",
-    "held": "UPDATE pledges SET held_since = '2027-02-28T12:00:00Z' WHERE id = {0}",
+    "cancelled": "UPDATE pledges SET status = 'cancelled', next_charge_at = NULL,"
+    " cancelled_at = now() WHERE id = {0}",
+    "lapsed": "UPDATE pledges SET status = 'lapsed', next_charge_at = NULL WHERE id = {0}",
+    "held": "UPDATE pledges SET held_since = now() WHERE id = {0}",
     "without a card": "UPDATE pledges SET stripe_payment_method_id = NULL WHERE id = {0}",
     "lowered": "UPDATE pledges SET amount_minor = 300 WHERE id = {0}",
     "not due": "UPDATE charges SET next_attempt_at = '2036-01-01T12:00:00Z' WHERE id = {0}",
