@@ -10,20 +10,24 @@ What if the process dies …
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import cast
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     ColumnElement,
     Index,
     LargeBinary,
     String,
     Table,
+    bindparam,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -126,6 +130,40 @@ _PUT = (
 )
 
 
+_PUT_MANY = text(
+    """
+    INSERT INTO outbox (
+        unique_key, template, language, recipient_encrypted, recipient_digest, context, status,
+        created_at, next_try_at, tries)
+    SELECT unique_key, template, language, sealed, digest, CAST(context AS jsonb), 'waiting',
+        :now, :now, 0
+    FROM unnest(:keys, :templates, :languages, :sealed, :digests, :contexts)
+        AS given (unique_key, template, language, sealed, digest, context)
+    ON CONFLICT (unique_key) DO NOTHING
+    """
+).bindparams(
+    bindparam("now", type_=UtcDateTime),
+    bindparam("keys", type_=ARRAY(String)),
+    bindparam("templates", type_=ARRAY(String)),
+    bindparam("languages", type_=ARRAY(String)),
+    bindparam("sealed", type_=ARRAY(LargeBinary)),
+    bindparam("digests", type_=ARRAY(LargeBinary)),
+    bindparam("contexts", type_=ARRAY(String)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An email to be put into the outbox; the fields are those of `OutboxMessage`."""
+
+    unique_key: str
+    template: str
+    language: str
+    recipient_encrypted: bytes
+    recipient_digest: bytes | None
+    context: Json
+
+
 @dataclass(frozen=True, kw_only=True)
 class Taken:
     """A message that one worker may now send."""
@@ -170,6 +208,22 @@ def put(
         "tries": 0,
     }
     return session.execute(_PUT, row).scalar_one_or_none() is not None
+
+
+def put_many(session: Session, drafts: Sequence[Draft], *, now: datetime) -> None:
+    """Add emails to the outbox in one statement, save those that have been said already."""
+    session.execute(
+        _PUT_MANY,
+        {
+            "now": now,
+            "keys": [draft.unique_key for draft in drafts],
+            "templates": [draft.template for draft in drafts],
+            "languages": [draft.language for draft in drafts],
+            "sealed": [draft.recipient_encrypted for draft in drafts],
+            "digests": [draft.recipient_digest for draft in drafts],
+            "contexts": [json.dumps(draft.context) for draft in drafts],
+        },
+    )
 
 
 def claim(session: Session, *, now: datetime, limit: int) -> list[int]:

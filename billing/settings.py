@@ -100,6 +100,8 @@ class Settings:
     """Whether the stand-ins of one machine are in use."""
     tick_seconds: float
     """How often the beat looks for due work."""
+    charge_threads: int
+    """How many renewals one process that takes money has waiting for Stripe at once."""
 
 
 _REQUIRED = {
@@ -182,6 +184,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         clock_file=Path(clock_file) if clock_file else None,
         local=local,
         tick_seconds=reader.number("TUPPENCE_TICK_SECONDS", 60, 0.2),
+        charge_threads=int(reader.number("TUPPENCE_WORKER_THREADS", 150, 1, 200)),
     )
     if settings.stripe.live and (local or clock_file):
         reader.complain(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+import threading
+from functools import cache, partial
+from typing import Any
 
 import structlog
+from celery.signals import worker_shutting_down
 
 from billing.charges.books import reconcile
-from billing.charges.due import claim_due_charges, create_due_charges
+from billing.charges.due import create_due_charges
 from billing.charges.dunning import lapse_overdue
 from billing.charges.payouts import find_open, note_payout
 from billing.charges.resolve import claim_unsettled, resolve as resolve_one
-from billing.charges.submit import submit
+from billing.charges.taking import Taking
 from billing.checkout.fulfil import close_overdue, find_overdue
-from workers.celery_app import app, limiter, room, runtime
+from workers.celery_app import app, limiter, runtime, settings
+from workers.schedule import TAKE_WITHIN_SECONDS
 from workers.sweeping import all_of, close_each
 
 BATCH = 500
@@ -22,7 +26,7 @@ log = structlog.get_logger()
 
 @app.task
 def renew() -> None:
-    """Create the charges that are due, and send a task for the next of them."""
+    """Create the charges that are due, and have them worked off."""
     parts = runtime()
     now, zone = parts.clock.now(), parts.settings.newsroom.timezone
     while True:
@@ -30,31 +34,35 @@ def renew() -> None:
             batch = create_due_charges(session, zone=zone, now=now, limit=BATCH)
         if batch.pledges < BATCH:
             break
-    _send_due()
+    take.apply_async(expires=TAKE_WITHIN_SECONDS)
 
 
-@app.task
-def queue() -> None:
-    """Send a task for the next charges, as far as there is room for them."""
-    _send_due()
+@app.task(acks_late=False)
+def take() -> None:
+    """Work off the charges that are due, unless this process is at it already.
+
+    It may take hours, so it is acknowledged before: a tick that is lost is made good by the next.
+    """
+    made = taking().run()
+    if made:
+        log.info("charges worked off", attempts=made)
 
 
-def _send_due() -> None:
-    parts = runtime()
-    limit = room("charges")
-    with parts.database.transaction() as session:
-        due = claim_due_charges(session, now=parts.clock.now(), limit=limit)
-    with app.producer_or_acquire() as producer:
-        for charge_id in due:
-            submit_charge.apply_async((charge_id,), producer=producer)
-    if due:
-        log.info("charges queued", count=len(due))
+@cache
+def taking() -> Taking:
+    """What takes the money in this process."""
+    return Taking(
+        runtime(), limiter(), threads=settings.charge_threads, stopping=_shutting_down.is_set
+    )
 
 
-@app.task
-def submit_charge(charge_id: int) -> None:
-    """Take the money for one charge, if it is still due."""
-    submit(runtime(), limiter(), charge_id)
+_shutting_down = threading.Event()
+
+
+@worker_shutting_down.connect(weak=False)
+def _shut_down(**_: Any) -> None:
+    """Open nothing more; Celery waits until what is open is sent and recorded."""
+    _shutting_down.set()
 
 
 @app.task

@@ -11,7 +11,7 @@ from typing import TypedDict
 QUEUES = ("charges", "events", "mail", "sweeps")
 
 ROUTES = {
-    "workers.charges.submit_charge": {"queue": "charges"},
+    "workers.charges.take": {"queue": "charges"},
     "workers.charges.resolve_attempt": {"queue": "charges"},
     "workers.refunds.send_refund": {"queue": "charges"},
     "workers.events.process_event": {"queue": "events"},
@@ -21,6 +21,9 @@ ROUTES = {
 
 QUICK_SECONDS = 2.0
 """How often what should not wait is looked for: mail, webhook events, the next due charges."""
+
+TAKE_WITHIN_SECONDS = 60.0
+"""How long a tick that takes money is good for: it may wait behind attempts to be resolved."""
 
 SLOW_SECONDS = 900.0
 """How often Stripe's lists are compared with ours."""
@@ -58,7 +61,7 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
     slow = min(SLOW_SECONDS, tick_seconds * 15)
     return {
         "create the charges now due": _every(tick_seconds, "workers.charges.renew"),
-        "keep charges queued": _every(quick, "workers.charges.queue"),
+        "take the money that is due": _every(quick, "workers.charges.take"),
         "resolve attempts without an outcome": _every(tick_seconds, "workers.charges.resolve"),
         "end pauses": _every(tick_seconds, "workers.pledges.resume"),
         "let pledges lapse": _every(tick_seconds, "workers.charges.lapse"),

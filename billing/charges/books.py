@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from billing.charges.sweeps import mark_seen, pages, seen_until
 from billing.charges.tables import Charge
 from billing.gateway import BalanceTransaction, MoneyMoved, Payment, sign_of
 from billing.ledger.domain import Account, Movement
-from billing.ledger.service import post
+from billing.ledger.service import Posting, post_many
 from billing.ledger.tables import LedgerTransaction
 from billing.runtime import Runtime
 
@@ -28,20 +28,24 @@ UNCLAIMED_AFTER = timedelta(days=3)
 _INCOME = {ChargeKind.GIFT: Account.GIFTS, ChargeKind.PLEDGE: Account.PLEDGES}
 
 
-def post_payment(session: Session, charge: Charge, payment: Payment, now: datetime) -> None:
-    """Post a payment, and its coming back, where Stripe tells of them already.
+def post_payments(
+    session: Session, payments: Sequence[tuple[Charge, Payment]], now: datetime
+) -> None:
+    """Post payments, and their coming back, where Stripe tells of them already.
 
     What it does not tell yet is found by reconciliation.
     """
-    moved = (payment.balance_transaction, payment.return_transaction)
-    post_movements(
-        session,
-        charge,
-        [transaction for transaction in moved if transaction is not None],
-        original_amount=payment.amount,
-        original_currency=payment.currency,
-        now=now,
-    )
+    postings = [
+        _posting(
+            _moved(transaction, charge, payment.amount, payment.currency),
+            charge,
+        )
+        for charge, payment in payments
+        for transaction in (payment.balance_transaction, payment.return_transaction)
+        if transaction is not None
+    ]
+    if postings:
+        post_many(session, postings, now=now)
 
 
 def reconcile(runtime: Runtime) -> int:
@@ -84,15 +88,7 @@ def post_movements(
     `original_amount` is the sum in minor units of the charge's currency, without a sign.
     """
     for transaction in movements:
-        sign = sign_of(transaction.amount)
-        moved = MoneyMoved(
-            transaction=transaction,
-            stripe_charge_id=charge.stripe_charge_id,
-            original_amount=sign * original_amount,
-            original_currency=original_currency,
-            charge_metadata=None,
-        )
-        _post(session, moved, charge, now)
+        _post(session, _moved(transaction, charge, original_amount, original_currency), charge, now)
 
 
 def post_moved(runtime: Runtime, moved: Iterable[MoneyMoved]) -> int:
@@ -138,18 +134,33 @@ def _may_yet_be_ours(session: Session, moved: MoneyMoved, now: datetime) -> bool
     return session.scalar(known_as_foreign.limit(1)) is None
 
 
+def _moved(
+    transaction: BalanceTransaction, charge: Charge, amount: int, currency: str
+) -> MoneyMoved:
+    """A movement of one of our charges; `amount` is in minor units of `currency`, unsigned."""
+    return MoneyMoved(
+        transaction=transaction,
+        stripe_charge_id=charge.stripe_charge_id,
+        original_amount=sign_of(transaction.amount) * amount,
+        original_currency=currency,
+        charge_metadata=None,
+    )
+
+
 def _post(session: Session, moved: MoneyMoved, charge: Charge | None, now: datetime) -> bool:
+    return post_many(session, [_posting(moved, charge)], now=now) > 0
+
+
+def _posting(moved: MoneyMoved, charge: Charge | None) -> Posting:
     transaction = moved.transaction
-    return post(
-        session,
-        _movement(transaction, moved),
+    return Posting(
+        movement=_movement(transaction, moved),
         stripe_balance_transaction_id=transaction.id,
         stripe_charge_id=moved.stripe_charge_id,
         charge_id=charge.id if charge else None,
         income=_INCOME[charge.kind] if charge else None,
         occurred_at=transaction.created,
         available_at=transaction.available,
-        now=now,
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from billing.charges.reasons import reason_for
 from billing.charges.tables import Charge
 from billing.db import Json
-from billing.outbox import put
+from billing.outbox import Draft, put, put_many
 from billing.pledges.domain import Cadence, ChangeKind
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
@@ -29,6 +31,14 @@ _ADDRESSEE = (
 )
 """Locked with other letters, not with an erasure: no address outlives its owner's wish in here."""
 
+_ADDRESSEES = (
+    select(Supporter.id, Supporter.email_encrypted, Supporter.email_digest, Supporter.language)
+    .where(Supporter.id == any_(bindparam("supporter_ids", type_=ARRAY(BigInteger))))
+    .order_by(Supporter.id)
+    .with_for_update(read=True)
+)
+"""The same for many, locked in the order of their ids."""
+
 _PATHS = {CANCEL_LINK: "/cancel", PAY_LINK: "/pay", CARD_LINK: "/card", MANAGE_LINK: ""}
 
 
@@ -36,6 +46,37 @@ def pledge_url(runtime: Runtime, purpose: str, pledge_id: int) -> str:
     """The address of a page about one pledge. Each asks before it acts, and needs no sign-in."""
     token = runtime.links.token(purpose, pledge_id)
     return runtime.links.url(f"/pledges/{token}{_PATHS[purpose]}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What `put_letter` is given, for one of many letters."""
+
+    key: str
+    template: str
+    supporter_id: int
+    language: str | None
+    context: Json
+
+
+def put_letters(session: Session, letters: Sequence[Letter], *, now: datetime) -> None:
+    """Queue letters as `put_letter` does, in two statements for all of them."""
+    ids = sorted({letter.supporter_id for letter in letters})
+    found = {row.id: row for row in session.execute(_ADDRESSEES, {"supporter_ids": ids})}
+    drafts = [
+        Draft(
+            unique_key=letter.key,
+            template=letter.template,
+            language=letter.language or supporter.language,
+            recipient_encrypted=supporter.email_encrypted,
+            recipient_digest=supporter.email_digest,
+            context=letter.context,
+        )
+        for letter in letters
+        if (supporter := found[letter.supporter_id]).email_encrypted is not None
+    ]
+    if drafts:
+        put_many(session, drafts, now=now)
 
 
 def put_letter(

@@ -1,13 +1,15 @@
-"""The receipt for a payment, put into the outbox in the transaction that records the payment."""
+"""Receipts for payments, put into the outbox in the transaction that records the payments."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from billing.charges.letters import CANCEL_LINK, MANAGE_LINK, pledge_url, put_letter
+from billing.charges.letters import CANCEL_LINK, MANAGE_LINK, Letter, pledge_url, put_letters
 from billing.charges.tables import Attempt, Charge
 from billing.db import Json
 from billing.pledges.domain import Cadence
@@ -20,28 +22,30 @@ _RETURNED = select(func.count()).where(
 )
 
 
-def put_receipt(
-    session: Session,
-    runtime: Runtime,
-    charge: Charge,
-    pledge: Pledge | None,
-    now: datetime,
-    *,
-    first: bool = False,
-) -> None:
-    """Queue the receipt of a charge that was paid, once; an erased supporter gets none.
+@dataclass(frozen=True)
+class Paid:
+    """A charge that was paid, and is owed a receipt."""
 
-    `first` says that no attempt of it can have come back before, so that none is looked for.
-    """
-    put_letter(
-        session,
-        key=_key(session, charge, first=first),
-        template="receipt" if charge.months == 1 else "prepaid",
-        supporter_id=charge.supporter_id,
-        language=pledge.language if pledge else None,
-        context=_context(runtime, charge, pledge, now),
-        now=now,
-    )
+    charge: Charge
+    pledge: Pledge | None
+    first: bool
+    """That no attempt of it can have come back before, so that none is looked for."""
+
+
+def put_receipts(session: Session, runtime: Runtime, paid: Sequence[Paid], now: datetime) -> None:
+    """Queue the receipts of charges that were paid, once each; an erased supporter gets none."""
+    letters = [
+        Letter(
+            key=_key(session, each.charge, first=each.first),
+            template="receipt" if each.charge.months == 1 else "prepaid",
+            supporter_id=each.charge.supporter_id,
+            language=each.pledge.language if each.pledge else None,
+            context=_context(runtime, each.charge, each.pledge, now),
+        )
+        for each in paid
+    ]
+    if letters:
+        put_letters(session, letters, now=now)
 
 
 def _key(session: Session, charge: Charge, *, first: bool) -> str:

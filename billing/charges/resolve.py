@@ -9,8 +9,9 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import REPLAY_WINDOW, STALE_AFTER, AttemptKind, AttemptStatus
+from billing.charges.opening import Ready
 from billing.charges.settle import lock_attempt, record_absent, record_payment
-from billing.charges.submit import RateLimiter, Ready, send
+from billing.charges.submit import RateLimiter, send
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import Payment
 from billing.pledges.domain import CHARGEABLE, PledgeStatus

@@ -6,13 +6,15 @@ twice it changes nothing, so they may come in any order and any number (invarian
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, select
 from sqlalchemy.orm import Session
 
-from billing.charges.books import post_payment
+from billing.charges.books import post_payments
 from billing.charges.domain import (
     ATTEMPT_TRANSITIONS,
     CHARGE_TRANSITIONS,
@@ -23,7 +25,7 @@ from billing.charges.domain import (
 )
 from billing.charges.dunning import after_decline
 from billing.charges.errors import AttemptNotFoundError
-from billing.charges.receipts import put_receipt
+from billing.charges.receipts import Paid, put_receipts
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import Decline, Payment, PaymentStatus
 from billing.pledges.service import mark_paid, note_card
@@ -60,7 +62,42 @@ _CHARGE_AND_ATTEMPT = (
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-"""Built once, as they are asked for every charge of every night."""
+_WHICH = any_(bindparam("attempt_ids", type_=ARRAY(BigInteger)))
+_PLEDGES = (
+    select(Pledge)
+    .where(
+        Pledge.id.in_(
+            select(Charge.pledge_id)
+            .join(Attempt, Attempt.charge_id == Charge.id)
+            .where(Attempt.id == _WHICH)
+        )
+    )
+    .order_by(Pledge.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_CHARGES_AND_ATTEMPTS = (
+    select(Charge, Attempt)
+    .join(Attempt, Attempt.charge_id == Charge.id)
+    .where(Attempt.id == _WHICH)
+    .order_by(Charge.id, Attempt.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+"""Built once, as they are asked for every charge of every night; each pair for one and for many.
+
+Many are locked in the order of their ids, so that two who lock many never wait for each other.
+"""
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """An attempt with its charge and pledge, all locked, and the payment that Stripe tells of."""
+
+    attempt: Attempt
+    charge: Charge
+    pledge: Pledge | None
+    payment: Payment
 
 
 def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment: Payment) -> None:
@@ -73,9 +110,7 @@ def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment:
     attempt, charge, pledge = lock_attempt(session, attempt_id)
     attempt.stripe_payment_intent_id = payment.id
     if payment.status is PaymentStatus.SUCCEEDED:
-        if attempt.returned_at is not None and payment.charge_id == charge.stripe_charge_id:
-            return  # Old news: this very debit has come back since.
-        _succeed(session, runtime, attempt, charge, pledge, payment, now)
+        _succeed(session, runtime, [_Answered(attempt, charge, pledge, payment)], now)
     elif payment.status is PaymentStatus.PROCESSING or _awaits_payer(attempt, payment):
         _process(attempt, charge, payment)
     elif payment.status is PaymentStatus.REQUIRES_ACTION:
@@ -85,6 +120,28 @@ def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment:
         _decline(session, runtime, attempt, charge, pledge, payment.decline or NO_REASON, now)
     elif payment.charge_id is not None and payment.charge_id == charge.stripe_charge_id:
         _come_back(session, runtime, attempt, charge, pledge, payment, now)
+
+
+def record_successes(session: Session, runtime: Runtime, payments: Mapping[int, Payment]) -> None:
+    """Record payments that succeeded, by the ids of their attempts, in a few statements for all.
+
+    Raises:
+        AttemptNotFoundError: when one of the attempts does not exist.
+        ValueError: when one of the payments has not succeeded.
+    """
+    if any(each.status is not PaymentStatus.SUCCEEDED for each in payments.values()):
+        raise ValueError("only what was paid is recorded together")
+    which = {"attempt_ids": sorted(payments)}
+    pledges = {pledge.id: pledge for pledge in session.scalars(_PLEDGES, which)}
+    answered = [
+        _Answered(attempt, charge, _of(charge, pledges), payments[attempt.id])
+        for charge, attempt in session.execute(_CHARGES_AND_ATTEMPTS, which)
+    ]
+    if missing := payments.keys() - {each.attempt.id for each in answered}:
+        raise AttemptNotFoundError(min(missing))
+    for each in answered:
+        each.attempt.stripe_payment_intent_id = each.payment.id
+    _succeed(session, runtime, answered, runtime.clock.now())
 
 
 def record_unknown(session: Session, attempt_id: int, *, code: str | None) -> None:
@@ -143,15 +200,30 @@ def lock_attempt(session: Session, attempt_id: int) -> tuple[Attempt, Charge, Pl
     return attempt, charge, pledge
 
 
+def _of(charge: Charge, pledges: Mapping[int, Pledge]) -> Pledge | None:
+    return None if charge.pledge_id is None else pledges[charge.pledge_id]
+
+
 def _succeed(
-    session: Session,
-    runtime: Runtime,
-    attempt: Attempt,
-    charge: Charge,
-    pledge: Pledge | None,
-    payment: Payment,
-    now: datetime,
+    session: Session, runtime: Runtime, answered: Sequence[_Answered], now: datetime
 ) -> None:
+    news = [each for each in answered if not _has_come_back(each)]
+    paid = [receipt for each in news if (receipt := _be_paid(session, runtime, each, now))]
+    session.flush()
+    put_receipts(session, runtime, paid, now)
+    post_payments(session, [(each.charge, each.payment) for each in news], now)
+
+
+def _has_come_back(answered: _Answered) -> bool:
+    """Whether it is old news: this very debit has come back since."""
+    returned = answered.attempt.returned_at is not None
+    return returned and answered.payment.charge_id == answered.charge.stripe_charge_id
+
+
+def _be_paid(session: Session, runtime: Runtime, answered: _Answered, now: datetime) -> Paid | None:
+    """Move attempt, charge and pledge on; the receipt that is owed, if this is news."""
+    attempt, charge, pledge = answered.attempt, answered.charge, answered.pledge
+    payment = answered.payment
     # While an attempt is open no other is made: the first of all has none that came back behind it.
     first = attempt.number == 1 and attempt.status in OPEN_ATTEMPTS
     if _attempt_may_become(attempt, AttemptStatus.SUCCEEDED):
@@ -159,20 +231,19 @@ def _succeed(
         attempt.finished_at = now
     elif charge.stripe_payment_intent_id not in (None, payment.id):
         log.error("a charge was paid by two payments", charge=charge.id, payment=payment.id)
-    if _charge_becomes(charge, ChargeStatus.SUCCEEDED):
-        charge.settled_at = payment.paid_at or now
-        charge.decline_code = None
-        charge.next_attempt_at = None
-        charge.stripe_payment_intent_id = payment.id
-        charge.stripe_charge_id = payment.charge_id
-        if pledge is not None:
-            zone = runtime.settings.newsroom.timezone
-            mark_paid(session, pledge, period=charge.period, zone=zone, now=now)
-            if payment.method is not None:
-                note_card(pledge, payment.method)
-        session.flush()
-        put_receipt(session, runtime, charge, pledge, now, first=first)
-    post_payment(session, charge, payment, now)
+    if not _charge_becomes(charge, ChargeStatus.SUCCEEDED):
+        return None
+    charge.settled_at = payment.paid_at or now
+    charge.decline_code = None
+    charge.next_attempt_at = None
+    charge.stripe_payment_intent_id = payment.id
+    charge.stripe_charge_id = payment.charge_id
+    if pledge is not None:
+        zone = runtime.settings.newsroom.timezone
+        mark_paid(session, pledge, period=charge.period, zone=zone, now=now)
+        if payment.method is not None:
+            note_card(pledge, payment.method)
+    return Paid(charge, pledge, first)
 
 
 def _awaits_payer(attempt: Attempt, payment: Payment) -> bool:
@@ -197,7 +268,7 @@ def _come_back(
     attempt.returned_at = now
     charge.settled_at = None
     _decline(session, runtime, attempt, charge, pledge, payment.decline or NO_REASON, now)
-    post_payment(session, charge, payment, now)
+    post_payments(session, [(charge, payment)], now)
 
 
 def _process(attempt: Attempt, charge: Charge, payment: Payment) -> None:

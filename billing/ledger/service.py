@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ARRAY, BigInteger, String, bindparam, text
@@ -16,30 +18,48 @@ _POST = text(
         INSERT INTO ledger_transactions (
             stripe_balance_transaction_id, stripe_charge_id, category, charge_id, occurred_at,
             available_at, recorded_at)
-        VALUES (
-            :stripe_balance_transaction_id, :stripe_charge_id, :category, :charge_id, :occurred_at,
-            :available_at, :recorded_at)
+        SELECT given.*, :recorded_at
+        FROM unnest(:ids, :stripe_charges, :categories, :charges, :occurred, :available) AS given
         ON CONFLICT (stripe_balance_transaction_id) DO NOTHING
-        RETURNING id, occurred_at
+        RETURNING id, stripe_balance_transaction_id, occurred_at
     ), written AS (
         INSERT INTO ledger_entries (
             transaction_id, account, currency, amount_minor, occurred_at)
         SELECT posted.id, line.account, line.currency, line.minor, posted.occurred_at
-        FROM posted, unnest(:accounts, :currencies, :minors) AS line (account, currency, minor)
+        FROM posted JOIN unnest(:owners, :accounts, :currencies, :minors) WITH ORDINALITY
+            AS line (owner, account, currency, minor, place)
+            ON line.owner = posted.stripe_balance_transaction_id
+        ORDER BY line.place
     )
-    SELECT id FROM posted
+    SELECT count(*) FROM posted
     """
 ).bindparams(
-    bindparam("charge_id", type_=BigInteger),
-    bindparam("stripe_charge_id", type_=String),
-    bindparam("occurred_at", type_=UtcDateTime),
-    bindparam("available_at", type_=UtcDateTime),
     bindparam("recorded_at", type_=UtcDateTime),
+    bindparam("ids", type_=ARRAY(String)),
+    bindparam("stripe_charges", type_=ARRAY(String)),
+    bindparam("categories", type_=ARRAY(String)),
+    bindparam("charges", type_=ARRAY(BigInteger)),
+    bindparam("occurred", type_=ARRAY(UtcDateTime)),
+    bindparam("available", type_=ARRAY(UtcDateTime)),
+    bindparam("owners", type_=ARRAY(String)),
     bindparam("accounts", type_=ARRAY(String)),
     bindparam("currencies", type_=ARRAY(String)),
     bindparam("minors", type_=ARRAY(BigInteger)),
 )
-"""A transaction with its lines in one round trip: either all of it is new, or nothing is."""
+"""Transactions with their lines in one round trip: each is new with all of its lines, or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posting:
+    """One balance transaction of Stripe's, to be posted once."""
+
+    movement: Movement
+    stripe_balance_transaction_id: str
+    stripe_charge_id: str | None
+    charge_id: int | None
+    income: Account | None
+    occurred_at: datetime
+    available_at: datetime | None
 
 
 def post(
@@ -59,20 +79,43 @@ def post(
     Returns:
         Whether it is new to the ledger.
     """
-    lines = lines_for(movement, income)
+    posting = Posting(
+        movement=movement,
+        stripe_balance_transaction_id=stripe_balance_transaction_id,
+        stripe_charge_id=stripe_charge_id,
+        charge_id=charge_id,
+        income=income,
+        occurred_at=occurred_at,
+        available_at=available_at,
+    )
+    return post_many(session, [posting], now=now) > 0
+
+
+def post_many(session: Session, postings: Sequence[Posting], *, now: datetime) -> int:
+    """Post balance transactions of Stripe's, each once.
+
+    Returns:
+        How many are new to the ledger.
+    """
+    lines = [
+        (posting.stripe_balance_transaction_id, line)
+        for posting in postings
+        for line in lines_for(posting.movement, posting.income)
+    ]
     posted = session.execute(
         _POST,
         {
-            "stripe_balance_transaction_id": stripe_balance_transaction_id,
-            "stripe_charge_id": stripe_charge_id,
-            "category": movement.category,
-            "charge_id": charge_id,
-            "occurred_at": occurred_at,
-            "available_at": available_at,
             "recorded_at": now,
-            "accounts": [line.account.value for line in lines],
-            "currencies": [line.currency for line in lines],
-            "minors": [line.minor for line in lines],
+            "ids": [posting.stripe_balance_transaction_id for posting in postings],
+            "stripe_charges": [posting.stripe_charge_id for posting in postings],
+            "categories": [posting.movement.category for posting in postings],
+            "charges": [posting.charge_id for posting in postings],
+            "occurred": [posting.occurred_at for posting in postings],
+            "available": [posting.available_at for posting in postings],
+            "owners": [owner for owner, _ in lines],
+            "accounts": [line.account.value for _, line in lines],
+            "currencies": [line.currency for _, line in lines],
+            "minors": [line.minor for _, line in lines],
         },
     )
-    return posted.scalar_one_or_none() is not None
+    return int(posted.scalar_one())

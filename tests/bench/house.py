@@ -91,7 +91,7 @@ class House:
             [sys.executable, *WORKER],
             {"STRIPE_REQUESTS_PER_SECOND": str(requests_per_second)},
         )
-        wait_until(self._valkey.has_consumer, "the worker")
+        wait_until(lambda: self._valkey.consumers() > 0, "the worker")
 
     def start_web(self, app: str = "billing.wsgi:app") -> None:
         """Start one web process in front of `app`."""

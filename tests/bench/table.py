@@ -91,7 +91,7 @@ def _undone(runtime: Runtime, query: Executable) -> float:
 
 
 def _night(house: House, say: Say) -> list[Figure]:
-    """The worker creates the rest of the charges, queues them all and begins to take money."""
+    """The worker creates the rest of the charges and begins to take money."""
     house.start_standin()
     bring_customers(house, people=CUSTOMERS, anchor=SystemClock().now() - timedelta(days=33))
     house.start_worker(NIGHT_RATE)
@@ -115,7 +115,7 @@ def _night(house: House, say: Say) -> list[Figure]:
         )
     return [
         Figure(f"creating {DUE:,} charges (from {rest:,})", took * DUE / rest, "s", at_most=5),
-        Figure(f"queued {WATCHED_SECONDS} s later", queued, "charges"),
+        Figure(f"claimed {WATCHED_SECONDS} s later", queued, "charges"),
         Figure(f"paid {WATCHED_SECONDS} s later", paid, "charges"),
         Figure("memory of the worker, at its most", most, "MB", at_most=250),
     ]

@@ -27,9 +27,6 @@ SELECT pid FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1
 """
 _TASKS = {
-    ("workers.charges.submit_charge", "charges"): """
-        SELECT id FROM charges WHERE period > 0 AND status IN ('due', 'submitted')
-        ORDER BY id DESC LIMIT 30""",
     ("workers.charges.resolve_attempt", "charges"): """
         SELECT id FROM attempts WHERE kind = 'off_session' ORDER BY id DESC LIMIT 10""",
     ("workers.events.process_event", "events"): """
@@ -37,6 +34,9 @@ _TASKS = {
     ("workers.mail.send_message", "mail"): """
         SELECT id FROM outbox WHERE status <> 'sent' ORDER BY id DESC LIMIT 20""",
 }
+
+
+_TICKS = {"workers.charges.take": "charges"}
 
 
 class Faults:
@@ -124,6 +124,9 @@ class Faults:
 
     def _send_twice(self, size: int) -> None:
         """What the workers are sent anyway, once more and again, and what is long done."""
+        for task, queue in _TICKS.items():
+            for _ in range(1 + size):
+                self._celery.send_task(task, queue=queue, ignore_result=True)
         with self._services.database() as database:
             for (task, queue), query in _TASKS.items():
                 for (row_id,) in database.execute(query).fetchall():

@@ -23,6 +23,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from billing.charges.taking import RECORDER, SENDERS
+from tests.chaos.points import RECORD, SEND
+
 MID_CALL_SECONDS = 0.03
 """So long after a request has left, Stripe has carried it out and we do not know it yet."""
 
@@ -30,12 +33,20 @@ _SMTP_VERBS = frozenset({"MAIL", "RCPT", "DATA", "QUIT"})
 _GREETINGS = frozenset({"EHLO", "HELO"})
 
 
+_THREADS = {SENDERS: SEND, RECORDER: RECORD}
+"""Threads that do one thing all their lives, by what their names begin with."""
+
+
 class _Where(threading.local):
     """What this thread is doing."""
 
-    task: str | None = None
-    transactions = 0
     posting = False
+    transactions = 0
+
+    def __init__(self) -> None:
+        """Called in each thread, by the thread itself."""
+        self.task = _THREADS.get(threading.current_thread().name.partition("_")[0])
+        self.again_and_again = self.task is not None
 
 
 class Reaper:
@@ -57,7 +68,9 @@ class Reaper:
 
     def transaction_begins(self) -> None:
         """A transaction of the task begins."""
-        self._where.transactions += 1
+        self._where.transactions = (
+            1 if self._where.again_and_again else self._where.transactions + 1
+        )
         self.numbered("after begin")
 
     def numbered(self, step: str) -> None:

@@ -1,7 +1,8 @@
 """Every step at which a process may be killed: what it was doing, and how far it had come.
 
 `commit 2` is the commit of the second transaction of a task. Transactions are numbered as they
-begin, so that the names need no knowledge of the code between.
+begin, so that the names need no knowledge of the code between. Those of `take` claim and open
+charges in turns.
 """
 
 from __future__ import annotations
@@ -9,15 +10,21 @@ from __future__ import annotations
 _CALL = ("before POST", "during POST")
 _TICK = ("before commit 1", "after commit 1", "before publishing")
 
+SEND, RECORD = "send_charge", "record_charges"
+"""What the threads of `take` do, each thing again and again: its transactions are all numbered 1.
+What was paid is recorded by `record_charges`, many at once; all else by `send_charge` itself."""
+
 STEPS: dict[str, tuple[str, ...]] = {
-    "submit_charge": (
-        "before commit 1",
+    "take": (
         "after commit 1",
-        *_CALL,
         "after begin 2",
         "before commit 2",
         "after commit 2",
+        "before commit 4",
+        "after commit 4",
     ),
+    SEND: (*_CALL, "after begin 1", "before commit 1", "after commit 1"),
+    RECORD: ("after begin 1", "before commit 1", "after commit 1"),
     "resolve_attempt": (
         "after commit 1",
         "before GET",
@@ -50,8 +57,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "after commit 2",
     ),
     "webhook": ("after begin 1", "before commit 1", "after commit 1"),
-    "renew": ("before commit 1", "after commit 1", "before commit 2", "after commit 2"),
-    "queue": _TICK,
+    "renew": _TICK,
     "announce": ("before commit 1", "after commit 1"),
     "send_due": ("before commit 3", "after commit 3"),
     "resolve": _TICK,
@@ -61,7 +67,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "reconcile_ledger": ("after commit 1", "before GET", "before commit 2", "after commit 2"),
 }
 
-PER_CHARGE = frozenset({"submit_charge", "process_event", "send_message", "webhook"})
+PER_CHARGE = frozenset({SEND, "process_event", "send_message", "webhook"})
 """What happens once for each charge; the rest happens once in a while."""
 
 SWEEPS = frozenset({"backfill_events", "reconcile_ledger"})

@@ -10,7 +10,7 @@ from tests.chaos import dues
 from tests.chaos.crew import Deck
 from tests.chaos.people import NOTICE_ROOM, QUIET, ZONE, remind_at
 from tests.chaos.plan import ACTIONS, make_plan
-from tests.chaos.points import STEPS, WEB_POINTS, WORKER_POINTS
+from tests.chaos.points import SEND, STEPS, WEB_POINTS, WORKER_POINTS, task_of
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:
@@ -84,10 +84,10 @@ def test_steps_rarely_come_by_do_not_keep_the_others_from_their_turn() -> None:
     deck, fired = Deck(plan.kills(WORKER_POINTS, "workers")), set[str]()
     for _ in range(2 * len(WORKER_POINTS)):
         drawn = deck.draw()
-        common = [point for point in drawn if point.startswith("submit_charge")]
+        common = [point for point in drawn if task_of(point) == SEND]
         fired |= set(common)
         deck.give_back(drawn, common)
-    assert fired == {point for point in WORKER_POINTS if point.startswith("submit_charge")}
+    assert fired == {point for point in WORKER_POINTS if task_of(point) == SEND}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from billing.charges.declines import DECLINE_CODES, ERROR_CODES
+from billing.charges.opening import NO_PAYMENT_METHOD
 from billing.charges.reasons import REASONS, Reason, reason_for
-from billing.charges.submit import NO_PAYMENT_METHOD
 from billing.revenue.reasons import IN_GENERAL, reason_in_words
 
 
