@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUNS := $(VENV)/.runs
 DEVELOPS := $(VENV)/.develops
-# A process a core, each with a database, a Valkey and a stand-in of its own; ARGS="-n 0" runs one.
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process a core and one more, as some wait: each has a database, a Valkey and a stand-in of its own.
+# ARGS="-n 0" runs one.
+SIDE_BY_SIDE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check chaos bench lock clean

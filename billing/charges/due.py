@@ -55,6 +55,7 @@ _CREATE = text(
             'pledge', 'due', supporter_id, pledge_id, period, currency, amount_minor,
             fee_cover_minor, 0, due_at, due_at, :now, stripe_customer_id, source
         FROM turn JOIN pledges ON pledges.id = turn.pledge_id
+        ORDER BY turn.pledge_id
         ON CONFLICT (pledge_id, period) DO NOTHING
     )
     UPDATE pledges
