@@ -159,6 +159,6 @@ def test_flushing_redis_costs_nothing_but_the_memory_of_the_pace(
 ) -> None:
     bucket.acquire()
     with redis.Redis.from_url(redis_url) as connection:
-        connection.flushall()
+        connection.flushdb()
         connection.script_flush()
     bucket.acquire()

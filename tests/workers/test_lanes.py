@@ -54,7 +54,7 @@ def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Worke
         environ |= {"STRIPE_REQUESTS_PER_SECOND": "200", "TUPPENCE_WORKER_THREADS": str(THREADS)}
         here = Workers(environment)
         stack.callback(here.close)
-        here.broker.flushall()
+        here.broker.flushdb()
         for part in (charges_part(), worker_part()):
             log = stack.enter_context((tmp_path / f"{part.name}.log").open("w"))
             process = subprocess.Popen(
@@ -63,7 +63,7 @@ def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Worke
             stack.callback(process.wait, 60)
             stack.callback(process.kill)
         yield here, box
-        here.broker.flushall()
+        here.broker.flushdb()
 
 
 def count(runtime: Runtime, query: str) -> int:

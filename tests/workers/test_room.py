@@ -26,11 +26,11 @@ ROOM = 10
 def broker(redis_url: str) -> Iterator[redis.Redis]:
     """Two queues with room for ten tasks more each."""
     with redis.Redis.from_url(redis_url) as connection:
-        connection.flushall()
+        connection.flushdb()
         for queue in ("events", "mail"):
             connection.rpush(queue, *["{}"] * (ahead(20) - ROOM))
         yield connection
-        connection.flushall()
+        connection.flushdb()
 
 
 def run(environment: dict[str, str], *tasks: str) -> None:

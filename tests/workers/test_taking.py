@@ -36,8 +36,8 @@ def start(environment: dict[str, str], redis_url: str, tmp_path: Path) -> Iterat
     environ["STRIPE_REQUESTS_PER_SECOND"] = "200"
     with ExitStack() as stack:
         broker = stack.enter_context(redis.Redis.from_url(redis_url))
-        broker.flushall()
-        stack.callback(broker.flushall)
+        broker.flushdb()
+        stack.callback(broker.flushdb)
 
         def run(name: str) -> subprocess.Popen[bytes]:
             log = stack.enter_context((tmp_path / f"{name}.log").open("w"))
