@@ -4,42 +4,35 @@ from __future__ import annotations
 
 from functools import partial
 
-import structlog
-
 from billing.charges.cards import put_expiring
 from billing.charges.notices import put_notices
 from billing.checkout.cards import close_update, find_overdue_updates
 from workers.celery_app import app, runtime
-from workers.sweeping import all_of, close_each
-
-BATCH = 500
-log = structlog.get_logger()
+from workers.sweeping import BATCH, all_of, close_each, in_batches
 
 
 @app.task
 def announce() -> None:
     """Announce the annual charges of the next two weeks, and those that are overdue."""
     parts = runtime()
-    while True:
-        with parts.database.transaction() as session:
-            found = put_notices(session, parts, now=parts.clock.now(), limit=BATCH)
-        if found:
-            log.info("annual charges announced", count=found)
-        if found < BATCH:
-            return
+    now = parts.clock.now()
+    in_batches(
+        parts.database,
+        "annual charges announced",
+        lambda session: put_notices(session, parts, now=now, limit=BATCH),
+    )
 
 
 @app.task
 def warn() -> None:
     """Write to supporters whose card expires before their next charge."""
     parts = runtime()
-    while True:
-        with parts.database.transaction() as session:
-            found = put_expiring(session, parts, now=parts.clock.now(), limit=BATCH)
-        if found:
-            log.info("expiring cards", count=found)
-        if found < BATCH:
-            return
+    now = parts.clock.now()
+    in_batches(
+        parts.database,
+        "expiring cards",
+        lambda session: put_expiring(session, parts, now=now, limit=BATCH),
+    )
 
 
 @app.task

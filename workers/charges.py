@@ -18,9 +18,8 @@ from billing.charges.taking import Taking
 from billing.checkout.fulfil import close_overdue, find_overdue
 from workers.celery_app import app, limiter, runtime, settings
 from workers.schedule import TAKE_WITHIN_SECONDS
-from workers.sweeping import all_of, close_each
+from workers.sweeping import BATCH, all_of, close_each, in_batches
 
-BATCH = 500
 log = structlog.get_logger()
 
 
@@ -85,11 +84,12 @@ def resolve_attempt(attempt_id: int) -> None:
 def lapse() -> None:
     """Let pledges lapse that could not be recovered within the window."""
     parts = runtime()
-    while True:
-        with parts.database.transaction() as session:
-            found = lapse_overdue(session, parts, now=parts.clock.now(), limit=BATCH)
-        if found < BATCH:
-            return
+    now = parts.clock.now()
+    in_batches(
+        parts.database,
+        "pledges lapsed",
+        lambda session: lapse_overdue(session, parts, now=now, limit=BATCH),
+    )
 
 
 @app.task

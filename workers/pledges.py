@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import structlog
-
 from billing.charges.changing import resume_due
 from workers.celery_app import app, runtime
-
-BATCH = 500
-log = structlog.get_logger()
+from workers.sweeping import BATCH, in_batches
 
 
 @app.task
 def resume() -> None:
     """End the pauses whose day has come."""
     parts = runtime()
-    while True:
-        with parts.database.transaction() as session:
-            found = resume_due(session, parts, now=parts.clock.now(), limit=BATCH)
-        if found:
-            log.info("pauses ended", count=found)
-        if found < BATCH:
-            return
+    now = parts.clock.now()
+    in_batches(
+        parts.database,
+        "pauses ended",
+        lambda session: resume_due(session, parts, now=now, limit=BATCH),
+    )

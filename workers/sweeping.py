@@ -1,4 +1,4 @@
-"""Sweeps over rows of which nothing was heard: one that cannot be closed holds up no other."""
+"""What sweeps have in common: batch after batch, and one bad row holds up no other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.orm import Session
 
+from billing.db import Database
 from billing.gateway import BusyError, OutcomeUnknownError
 
 T = TypeVar("T", int, str)
@@ -16,8 +18,26 @@ SILENT_IN_A_ROW = 10
 """After so many requests without an answer Stripe is away: the rest waits for the next tick."""
 
 
+BATCH = 500
+"""How many rows a sweep takes on in one transaction."""
+
+
 class SweepIncompleteError(Exception):
     """So many rows could not be closed; each is in the log, and the next tick tries them again."""
+
+
+def in_batches(database: Database, event: str, step: Callable[[Session], int]) -> None:
+    """Repeat a step, a transaction each time, until it finds less than a full `BATCH`.
+
+    What was found is logged as `event` with its count.
+    """
+    while True:
+        with database.transaction() as session:
+            count = step(session)
+        if count:
+            log.info(event, count=count)
+        if count < BATCH:
+            return
 
 
 def all_of(find: Callable[[int], list[int]]) -> Iterator[int]:
