@@ -14,10 +14,17 @@ from billing.appeals import views as appeals_views
 from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
 from billing.reminders import views as reminders_views
-from billing.revenue import views as revenue_views
+from billing.revenue import pages as figures_views, views as revenue_views
 from billing.runtime import Runtime, build_runtime
 from billing.settings import Settings
-from billing.staff import guard as staff_guard, views as staff_views
+from billing.staff import (
+    audit_views as staff_audit_views,
+    guard as staff_guard,
+    link_views as staff_link_views,
+    member_views as staff_member_views,
+    passkey_views as staff_passkey_views,
+    views as staff_views,
+)
 from billing.templating import require_templates
 from billing.web import EXTENSION, choose_language
 
@@ -66,7 +73,12 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     appeals_views.register(app)
     app.register_blueprint(site.blueprint)
     app.register_blueprint(staff_views.blueprint)
+    app.register_blueprint(staff_link_views.blueprint)
+    app.register_blueprint(staff_passkey_views.blueprint)
+    app.register_blueprint(staff_member_views.blueprint)
+    app.register_blueprint(staff_audit_views.blueprint)
     app.register_blueprint(revenue_views.blueprint)
+    app.register_blueprint(figures_views.blueprint)
     staff_guard.register(app)
     l10n.register(app)
     pages.register(app)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 from cryptography.fernet import Fernet
+from sqlalchemy.orm import Session
 
 from billing.audit.report import audit as run_audit
 from billing.charges.attention import attention as find_needed, remarks
@@ -22,12 +23,18 @@ from billing.local.running import environment
 from billing.migrate import migrate as run_migrations
 from billing.reminders import brake
 from billing.retry import retry_events, retry_mail
+from billing.revenue.rebuild import rebuild
 from billing.revenue.renewals import lines
 from billing.runtime import Runtime, build_runtime
+from billing.seed.many import NotEmptyError, seed as make_history
 from billing.settings import SettingsError, read_settings
-from billing.staff.errors import StaffNameError
+from billing.staff import invitations
+from billing.staff.audit_listing import told
+from billing.staff.audit_trail import AuditAction
+from billing.staff.domain import Role
+from billing.staff.errors import StaffError
 from billing.staff.formats import Formats
-from billing.staff.service import invite as make_invitation
+from billing.staff.relying_party import relying_party
 
 _WATCH_SECONDS = 2.0
 
@@ -140,22 +147,99 @@ def retry(what: str, limit: int) -> None:
     click.echo(f"{count:,} {one if count == 1 else many} will be tried again.")
 
 
+@main.command()
+@click.option("--supporters", required=True, type=click.IntRange(1, 5_000_000))
+@click.option("--months", default=24, show_default=True, type=click.IntRange(1, 120))
+@click.option(
+    "--seed", "number", default=1, show_default=True, help="Another number, another history."
+)
+def seed(supporters: int, months: int, number: int) -> None:
+    """Fill an empty local database with a large made-up history."""
+    with _runtime() as runtime:
+        try:
+            written = make_history(
+                runtime, supporters=supporters, months=months, number=number, say=click.echo
+            )
+        except NotEmptyError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+    for table, count in written.rows.items():
+        click.echo(f"{count:>12,}  {table}")
+    click.echo(
+        f"{written.seconds:.0f} s: rows {written.telling:.0f} s, keys {written.keys:.0f} s,"
+        f" rollups {written.rollups:.0f} s."
+    )
+
+
+@main.group()
+def revenue() -> None:
+    """The figures on the revenue pages."""
+
+
+@revenue.command("rebuild")
+def rebuild_figures() -> None:
+    """Compute the figures anew from the ledger, and put right what is wrong.
+
+    Exits with 1 when anything was.
+    """
+    with _runtime() as runtime:
+        found = rebuild(runtime)
+    for each in found:
+        click.echo(
+            f"{each.table}: " + (f"{each.wrong:,} rows put right" if each.wrong else "right")
+        )
+    sys.exit(1 if any(each.wrong for each in found) else 0)
+
+
 @main.group()
 def staff() -> None:
-    """Who may look at the revenue pages."""
+    """Who has access to the staff pages, and what they did there."""
 
 
 @staff.command()
 @click.argument("name")
-def invite(name: str) -> None:
-    """Print an address that signs NAME in, once, within a day."""
-    with _runtime() as runtime, runtime.database.transaction() as session:
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Default: viewer.")
+def invite(name: str, role: str | None) -> None:
+    """Print a link by which NAME registers a passkey, once, within three days."""
+    with _staff_work() as (runtime, session):
+        chosen = Role(role) if role else None
+        token = invitations.invite(session, name, chosen, runtime.clock.now())
+        click.echo(relying_party(runtime.settings.base_url).url(f"/staff/join/{token}"))
+
+
+@staff.command()
+@click.argument("name")
+@click.option("--revoke-passkeys", is_flag=True, help="For a lost or stolen device.")
+def recover(name: str, *, revoke_passkeys: bool) -> None:
+    """Print a link by which NAME, who is locked out, registers a new passkey."""
+    with _staff_work() as (runtime, session):
+        now = runtime.clock.now()
+        token = invitations.recover(session, name, now, revoke=revoke_passkeys)
+        click.echo(relying_party(runtime.settings.base_url).url(f"/staff/join/{token}"))
+
+
+@staff.command("audit-trail")
+@click.option("--member", default="", help="Of one member of staff, by name.")
+@click.option("--action", type=click.Choice([action.value for action in AuditAction]))
+@click.option("--page", default=1, show_default=True, type=click.IntRange(min=1))
+def audit_trail(member: str, action: str | None, page: int) -> None:
+    """Print what staff did and saw, the newest first."""
+    with _staff_work() as (runtime, session):
+        formats = Formats(runtime.settings.newsroom.timezone)
+        for line in told(session, formats, member=member, action=action or "", page=page):
+            click.echo(line)
+
+
+@contextmanager
+def _staff_work() -> Iterator[tuple[Runtime, Session]]:
+    """A transaction for a staff command; what it refuses is said in a sentence."""
+    with _runtime() as runtime:
         try:
-            url = make_invitation(session, name, runtime.clock.now(), runtime.links)
-        except StaffNameError as error:
+            with runtime.database.transaction() as session:
+                yield runtime, session
+        except StaffError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
-    click.echo(url)
 
 
 @main.command()

@@ -16,6 +16,9 @@ from billing.l10n import format_money
 from billing.migrate import is_current
 from billing.runtime import Runtime, build_runtime
 from billing.settings import NewsroomSettings, SettingsError, read_settings
+from billing.staff.domain import PASSKEYS_ADVISED
+from billing.staff.members import administrators_by_passkeys
+from billing.staff.relying_party import relying_party
 from billing.templating import missing_templates
 
 OLDEST_POSTGRESQL = 150_000
@@ -57,6 +60,7 @@ def diagnose(environ: Mapping[str, str]) -> list[Diagnosis]:
     found = [Diagnosis("settings", None), Diagnosis("goal", None, _goal(settings.newsroom))]
     for about, look in looks:
         found.append(Diagnosis(about, look(runtime)))
+    found.append(_staff(runtime))
     runtime.database.dispose()
     return found
 
@@ -146,6 +150,39 @@ def _mail(runtime: Runtime) -> str | None:
     except (OSError, smtplib.SMTPException):
         return "no mail server answers at SMTP_URL. Check its name and port."
     return None
+
+
+def _staff(runtime: Runtime) -> Diagnosis:
+    """Whether staff can sign in, and would get in again after losing a passkey."""
+    about = "staff access"
+    party = relying_party(runtime.settings.base_url)
+    if not party.can_have_passkeys:
+        return Diagnosis(
+            about,
+            f"browsers make no passkeys for {party.origin}. BASE_URL needs a domain name and "
+            "https; on one machine, http://localhost will do.",
+        )
+    try:
+        with runtime.database.transaction() as session:
+            admins = administrators_by_passkeys(session)
+    except SQLAlchemyError:
+        return Diagnosis(about, None, "it cannot be seen while the tables are out of reach.")
+    return Diagnosis(about, None, _access_advice(admins))
+
+
+def _access_advice(admins: list[int]) -> str:
+    """What to do, for administrators with so many passkeys each."""
+    if not any(admins):
+        return (
+            'no administrator has a passkey yet. `tuppence staff invite "NAME" --role admin` '
+            "prints a link that registers one."
+        )
+    if max(admins) < PASSKEYS_ADVISED:
+        return (
+            "no administrator has a second passkey, on another device or a security key. Whoever "
+            "loses the only one gets in again by `tuppence staff recover` alone."
+        )
+    return ""
 
 
 def _templates(_runtime: Runtime) -> str | None:

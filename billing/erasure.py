@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing import outbox
+from billing.charges.locks import moment_under_lock
 from billing.pledges.domain import EndReason
 from billing.pledges.service import cancel
 from billing.pledges.tables import Pledge
@@ -42,7 +43,8 @@ def erase_supporter(
     zone = runtime.settings.newsroom.timezone
     theirs = select(Pledge.id).where(Pledge.supporter_id == supporter_id).order_by(Pledge.id)
     for pledge_id in session.scalars(theirs).all():
-        cancel(session, pledge_id, zone=zone, now=now, reason=EndReason.ERASED)
+        ended_at = moment_under_lock(session, pledge_id, runtime.clock)
+        cancel(session, pledge_id, zone=zone, now=ended_at, reason=EndReason.ERASED)
     session.flush()
     digest = erase(session, supporter_id, now=now)
     if digest is None:

@@ -23,7 +23,7 @@ import urllib3
 
 from billing.db import Json
 from billing.settings import StripeSettings
-from billing.wire import Wire, when_sent
+from billing.wire import Departure, Wire, mind_departure
 
 stripe.enable_telemetry = False  # how long our calls take is nobody else's business
 
@@ -144,6 +144,8 @@ class Payment:
     charge_id: str | None
     refunded: int
     paid_at: datetime | None
+    country: str | None = None
+    """Where the card or bank account that paid is from: two capital letters of ISO 3166."""
     balance_transaction: BalanceTransaction | None
     return_transaction: BalanceTransaction | None
     """The movement that took the money back, where a bank debit came back after it was paid."""
@@ -278,17 +280,17 @@ class Gateway:
         params: Json,
         idempotency_key: str,
         *,
-        sent: Callable[[float], None] | None = None,
+        departure: Departure | None = None,
     ) -> Payment:
         """Create and confirm a PaymentIntent while the payer is away. A decline is a result.
 
-        No retry happens here: the caller replays under the same key. `sent` is told the moment
-        (of `time.monotonic`) at which the request has left.
+        No retry happens here: the caller replays under the same key. `departure` is asked when
+        the request is ready to leave, and told when it has left.
 
         Raises:
             OutcomeUnknownError, BusyError, RefusedError: see the module.
         """
-        when_sent(sent)
+        mind_departure(departure)
         try:
             return _payment(
                 self._raw(
@@ -302,7 +304,7 @@ class Gateway:
         except _DeclinedError as declined:
             return declined.payment
         finally:
-            when_sent(None)
+            mind_departure(None)
 
     def get_payment(self, payment_intent_id: str) -> Payment:
         """A PaymentIntent as it is now."""
@@ -321,29 +323,19 @@ class Gateway:
     def list_payments(self, customer_id: str | None, since: datetime) -> Iterator[Payment]:
         """PaymentIntents made at or after `since`, newest first; of one customer, or of all."""
         params: Json = {
-            "limit": 100,
-            "created": {"gte": int(since.timestamp())},
+            "created": created_between(since),
             "expand": ["data.latest_charge.balance_transaction"],
         }
         if customer_id is not None:
             params["customer"] = customer_id
-        with _translated():
-            page = self._client.v1.payment_intents.list(params=cast(Any, params))
-            for intent in page.auto_paging_iter():
-                yield _payment(_plain(intent))
+        yield from map(_payment, self.list_all("/v1/payment_intents", params))
 
-    def list_money_moved(self, since: datetime) -> Iterator[MoneyMoved]:
-        """Balance transactions made at or after `since`, newest first, with their sources."""
-        with _translated():
-            page = self._client.v1.balance_transactions.list(
-                params={
-                    "limit": 100,
-                    "created": {"gte": int(since.timestamp())},
-                    "expand": ["data.source"],
-                }
-            )
-            for row in page.auto_paging_iter():
-                yield read_money_moved(_plain(row))
+    def list_money_moved(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[MoneyMoved]:
+        """Balance transactions made in a window of time, newest first, with their sources."""
+        params: Json = {"created": created_between(since, until), "expand": ["data.source"]}
+        yield from map(read_money_moved, self.list_all("/v1/balance_transactions", params))
 
     def ask(self, call: Callable[[stripe.StripeClient], Any]) -> Json:
         """One call to Stripe, its answer as plain values (`gateway_after.py` makes these calls).
@@ -354,27 +346,25 @@ class Gateway:
         with _translated():
             return _plain(call(self._client))
 
-    def ask_all(self, call: Callable[[stripe.StripeClient], Any]) -> Iterator[Json]:
-        """A list at Stripe, page after page, as plain values; raises what `ask` does."""
-        with _translated():
-            for row in call(self._client).auto_paging_iter():
-                yield _plain(row)
+    def list_all(self, path: str, params: Json) -> Iterator[Json]:
+        """A list at Stripe, newest first, page after page; raises what `ask` does."""
+        after: Json = {}
+        while True:
+            page = self._raw("get", path, {"limit": 100, **params, **after})
+            yield from page["data"]
+            if not page["data"] or not page["has_more"]:
+                return
+            after = {"starting_after": page["data"][-1]["id"]}
 
-    def list_events(self, types: list[str], since: datetime) -> Iterator[Event]:
-        """Events of at most 20 `types` made at or after `since`, newest first.
+    def list_events(
+        self, types: list[str], since: datetime, until: datetime | None = None
+    ) -> Iterator[Event]:
+        """Events of at most 20 `types` made in a window of time, newest first.
 
         Stripe keeps them for 30 days.
         """
-        with _translated():
-            page = self._client.v1.events.list(
-                params={
-                    "limit": 100,
-                    "types": types,
-                    "created": {"gte": int(since.timestamp())},
-                }
-            )
-            for event in page.auto_paging_iter():
-                yield _event(_plain(event))
+        params: Json = {"types": types, "created": created_between(since, until)}
+        yield from map(_event, self.list_all("/v1/events", params))
 
     def read_event(self, body: bytes, signature: str | None, now: datetime) -> Event:
         """The event in a webhook's body, once its signature is found to be Stripe's and fresh.
@@ -485,6 +475,12 @@ def _plain(thing: Any) -> Json:
     return cast(Json, thing.to_dict())
 
 
+def created_between(since: datetime, until: datetime | None = None) -> Json:
+    """Stripe's filter: made at or after `since` and, if given, before `until`; whole seconds."""
+    window = {"gte": int(since.timestamp())}
+    return window if until is None else {**window, "lt": int(until.timestamp())}
+
+
 def moment_of(seconds: Any) -> datetime:
     """A moment of Stripe's, which counts seconds."""
     return datetime.fromtimestamp(int(seconds), UTC)
@@ -584,11 +580,19 @@ def _payment(row: Json) -> Payment:
         charge_id=id_of(charge),
         refunded=int(expanded.get("amount_refunded") or 0),
         paid_at=moment_of(expanded["created"]) if expanded else None,
+        country=_country(expanded.get("payment_method_details")),
         balance_transaction=read_balance(balance) if isinstance(balance, dict) else None,
         return_transaction=read_balance(returned) if isinstance(returned, dict) else None,
         decline=_decline(error) if error else None,
         metadata=row.get("metadata") or {},
     )
+
+
+def _country(details: Json | None) -> str | None:
+    """Stripe tells it of cards and of some bank accounts, under the name of their type."""
+    of_type = (details or {}).get((details or {}).get("type", "")) or {}
+    country = of_type.get("country")
+    return country if isinstance(country, str) and len(country) == 2 else None
 
 
 def _decline(error: Json) -> Decline:

@@ -16,6 +16,7 @@ from billing.gateway import (
     BalanceTransaction,
     Gateway,
     MoneyMoved,
+    created_between,
     id_of,
     moment_of,
     read_balance,
@@ -126,13 +127,12 @@ def list_refunds(
     gateway: Gateway, *, charge_id: str | None = None, since: datetime | None = None
 ) -> Iterator[RefundAtStripe]:
     """Refunds, newest first: of one of Stripe's charges, or made at or after `since`."""
-    params: Json = {"limit": 100, "expand": [f"data.{name}" for name in _REFUND_EXPANSIONS]}
+    params: Json = {"expand": [f"data.{name}" for name in _REFUND_EXPANSIONS]}
     if charge_id is not None:
         params["charge"] = charge_id
     if since is not None:
-        params["created"] = {"gte": int(since.timestamp())}
-    for row in gateway.ask_all(lambda client: client.v1.refunds.list(params=cast(Any, params))):
-        yield _refund(row)
+        params["created"] = created_between(since)
+    yield from map(_refund, gateway.list_all("/v1/refunds", params))
 
 
 def get_dispute(gateway: Gateway, dispute_id: str) -> DisputeAtStripe:
@@ -179,21 +179,13 @@ def get_payout(gateway: Gateway, payout_id: str) -> PayoutAtStripe:
 
 def list_payouts(gateway: Gateway, since: datetime) -> Iterator[PayoutAtStripe]:
     """Payouts made at or after `since`, newest first, without their movements."""
-    created = {"gte": int(since.timestamp())}
-    for row in gateway.ask_all(
-        lambda client: client.v1.payouts.list(params=cast(Any, {"limit": 100, "created": created}))
-    ):
-        yield _payout(row)
+    yield from map(_payout, gateway.list_all("/v1/payouts", {"created": created_between(since)}))
 
 
 def list_paid_out(gateway: Gateway, payout_id: str) -> Iterator[MoneyMoved]:
     """The movements that an automatic payout pays out, newest first, its own among them."""
-    for row in gateway.ask_all(
-        lambda client: client.v1.balance_transactions.list(
-            params={"limit": 100, "payout": payout_id, "expand": ["data.source"]}
-        )
-    ):
-        yield read_money_moved(row)
+    params: Json = {"payout": payout_id, "expand": ["data.source"]}
+    yield from map(read_money_moved, gateway.list_all("/v1/balance_transactions", params))
 
 
 def _charge(row: Json) -> ChargeAtStripe:

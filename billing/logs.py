@@ -19,4 +19,5 @@ def configure_logs() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    logging.getLogger("stripe").setLevel(logging.WARNING)
+    for library in ("stripe", "fido2"):  # they name requests and credentials at INFO
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -16,15 +16,15 @@ _LOCK = 7_230_114
 """Any number: two that migrate at once take turns."""
 
 
-def migrate(engine: Engine) -> None:
-    """Run every migration that has not run yet. Safe to call at every start."""
+def migrate(engine: Engine, *, revision: str = "head") -> None:
+    """Run every migration up to `revision` that has not run yet. Safe to call at every start."""
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         connection.commit()
         config = _config()
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()

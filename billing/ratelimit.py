@@ -22,16 +22,20 @@ _TAKE = """
 local limit, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
-local state = redis.call('HMGET', KEYS[1], 'rate', 'rated_at', 'turn', 'last')
+local state = redis.call('HMGET', KEYS[1], 'rate', 'rated_at', 'turn', 'last', 'seen')
 local rate = math.min(limit, tonumber(state[1]) or limit)
 local rated_at = tonumber(state[2]) or now
+local turn, last = tonumber(state[3]) or 0, tonumber(state[4]) or 0
+if now < (tonumber(state[5]) or 0) - 1 then
+  redis.call('DEL', KEYS[1])
+  rated_at, last = now, 0
+end
 if rate < limit and now - rated_at >= 10 then
   rate = math.min(limit, rate + limit / 10)
   rated_at = now
 end
-local turn, last = tonumber(state[3]) or 0, tonumber(state[4]) or 0
 for i = 3, #ARGV, 2 do
-  local left = tonumber(ARGV[i + 1])
+  local left = math.min(now, tonumber(ARGV[i + 1]))
   if turn - tonumber(ARGV[i]) < 256 then
     redis.call('HSET', KEYS[1], 't' .. ARGV[i] % 256, string.format('%.6f', left))
   end
@@ -50,7 +54,7 @@ for _ = 1, wanted do
   answer[#answer + 1] = string.format('%.6f', at)
 end
 redis.call('HSET', KEYS[1], 'turn', turn, 'last', string.format('%.6f', last),
-           'rate', rate, 'rated_at', rated_at)
+           'rate', rate, 'rated_at', rated_at, 'seen', string.format('%.6f', now))
 redis.call('EXPIRE', KEYS[1], 3600)
 return answer
 """
@@ -60,6 +64,11 @@ Turns are numbered; the moment of each is kept for the 256 that follow. A turn c
 as many turns ago as there are tokens has left a second ago: a hundredth more, for what happens on
 the way to Stripe. Turns are spread at nine tenths of the even distance, so that what was late is
 made good; while it is not known when earlier calls left, at the whole of it.
+
+Where Redis's clock shows more than a second less than it did before (another host, a step of NTP),
+what is kept is of no use: the bucket begins anew, at the pace it had and with turns a whole
+distance apart. Only then may a second see more calls than the limit, by one bucket at most: those
+that had a turn already. A call left before it is told of, so never later than now.
 """
 
 _SLOWER = """
@@ -67,7 +76,7 @@ local limit = tonumber(ARGV[1])
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
 local state = redis.call('HMGET', KEYS[1], 'rate', 'slowed_at')
-if now - (tonumber(state[2]) or 0) < 1 then return 0 end
+if math.abs(now - (tonumber(state[2]) or 0)) < 1 then return 0 end
 local rate = math.max(limit / 50, (tonumber(state[1]) or limit) / 2)
 redis.call('HSET', KEYS[1], 'rate', rate, 'rated_at', now, 'slowed_at', now)
 redis.call('EXPIRE', KEYS[1], 3600)
@@ -129,8 +138,8 @@ class TokenBucket:
         self._alone_until = 0.0
         self._next_alone = 0.0
 
-    def acquire(self) -> None:
-        """Wait until a call may be made."""
+    def acquire(self, *, ahead: float = 0.0) -> None:
+        """Wait until a call may be made, or up to `ahead` seconds less: then `leave` is called."""
         with self._count:
             self._waiting += 1
         with self._line:
@@ -140,8 +149,13 @@ class TokenBucket:
             with self._count:
                 self._waiting -= 1
             _sleep_until(turn.at - AHEAD_SECONDS)
-        _sleep_until(turn.at)
+        _sleep_until(turn.at - ahead)
         self._mine.turn = turn
+
+    def leave(self) -> None:
+        """The call for which this thread waited is ready: wait until it may leave."""
+        if self._mine.turn is not None:
+            _sleep_until(self._mine.turn.at)
 
     def sent(self, at: float) -> None:
         """The call for which this thread waited has left, at this moment of `time.monotonic`."""
@@ -170,12 +184,25 @@ class TokenBucket:
             self._alone_until = time.monotonic() + ALONE_SECONDS
             return [self._alone()]
         first, now, *moments = (float(value) for value in answer)
-        self._ahead_at_least.append(now - time.monotonic())
-        self._ahead_at_most.append(now - asked)
-        least, most = max(self._ahead_at_least), min(self._ahead_at_most)
+        least, most = self._compare_clocks(now - time.monotonic(), now - asked)
         return [
             _Turn(moment - least, int(first) + place, most) for place, moment in enumerate(moments)
         ]
+
+    def _compare_clocks(self, at_least: float, at_most: float) -> tuple[float, float]:
+        """How far ahead Redis's clock is, at least and at most, by the last answers in seconds.
+
+        Answers that contradict each other were given by a clock that was set between them: then
+        only the last one counts.
+        """
+        self._ahead_at_least.append(at_least)
+        self._ahead_at_most.append(at_most)
+        if max(self._ahead_at_least) > min(self._ahead_at_most):
+            self._ahead_at_least.clear()
+            self._ahead_at_least.append(at_least)
+            self._ahead_at_most.clear()
+            self._ahead_at_most.append(at_most)
+        return max(self._ahead_at_least), min(self._ahead_at_most)
 
     def _alone(self) -> _Turn:
         """The next turn at this process's own careful pace."""

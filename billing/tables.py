@@ -9,6 +9,7 @@ from billing.ledger import tables as ledger
 from billing.outbox import OutboxMessage
 from billing.pledges import tables as pledges
 from billing.reminders import tables as reminders
+from billing.revenue import tables as revenue
 from billing.staff import tables as staff
 from billing.supporters import tables as supporters
 
@@ -20,6 +21,7 @@ SLICES = (
     OutboxMessage,
     pledges,
     reminders,
+    revenue,
     staff,
     supporters,
 )

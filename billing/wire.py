@@ -1,4 +1,4 @@
-"""HTTP to Stripe over one pool of kept connections, which tells when each request has left.
+"""HTTP to Stripe over one pool of kept connections, with a say in when each request leaves.
 
 Stripe's library brings a client over `requests`, at twice the work a call and with a pool a thread.
 This is the layer beneath it, `urllib3`, used as it comes.
@@ -6,11 +6,14 @@ This is the layer beneath it, `urllib3`, used as it comes.
 
 from __future__ import annotations
 
+import base64
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -20,36 +23,52 @@ _KEPT = 256
 """Connections kept open; more threads than a worker has."""
 
 
-class _Leaving(threading.local):
-    """What is to be told when this thread's request has left, if anything is."""
+class Departure(Protocol):
+    """Somebody who minds when a request leaves."""
 
-    tell: Callable[[float], None] | None = None
+    def leave(self) -> None:
+        """It is ready: wait until it may leave."""
+        ...
 
-
-_leaving = _Leaving()
-
-
-def when_sent(tell: Callable[[float], None] | None) -> None:
-    """Tell `tell` the moment (of `time.monotonic`) at which this thread's next request has left."""
-    _leaving.tell = tell
+    def sent(self, at: float) -> None:
+        """It has left, at this moment of `time.monotonic`."""
+        ...
 
 
-def _left() -> None:
-    tell, _leaving.tell = _leaving.tell, None
-    if tell is not None:
-        tell(time.monotonic())
+class _Next(threading.local):
+    """Who minds when this thread's next request leaves, if anybody does."""
+
+    departure: Departure | None = None
+
+
+_next = _Next()
+
+
+def mind_departure(departure: Departure | None) -> None:
+    """Have `departure` asked before this thread's next request leaves, and told afterwards."""
+    _next.departure = departure
+
+
+@contextmanager
+def _departing() -> Iterator[None]:
+    departure, _next.departure = _next.departure, None
+    if departure is not None:
+        departure.leave()
+    yield
+    if departure is not None:
+        departure.sent(time.monotonic())
 
 
 class _Connection(HTTPConnection):
     def request(self, *arguments: Any, **named: Any) -> None:
-        super().request(*arguments, **named)
-        _left()
+        with _departing():
+            super().request(*arguments, **named)
 
 
 class _SecureConnection(HTTPSConnection):
     def request(self, *arguments: Any, **named: Any) -> None:
-        super().request(*arguments, **named)
-        _left()
+        with _departing():
+            super().request(*arguments, **named)
 
 
 class Wire:
@@ -91,13 +110,41 @@ class Wire:
 
 def _manager(address: str, options: dict[str, Any]) -> urllib3.PoolManager:
     """Straight to the address, or by way of the proxy that the environment names for it."""
-    parts = urlsplit(address)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.netloc):
-        return urllib3.ProxyManager(proxy, **options)
-    manager = urllib3.PoolManager(**options)
+    proxy = _proxy_for(address)
+    if proxy is None:
+        manager = urllib3.PoolManager(**options)
+    else:
+        where, credentials = _take_credentials(proxy)
+        manager = urllib3.ProxyManager(
+            where,
+            proxy_headers=credentials,
+            # The proxy's certificate is its operator's: Stripe's authorities do not vouch for it.
+            proxy_ssl_context=ssl.create_default_context() if where.startswith("https:") else None,
+            **options,
+        )
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
+
+
+def _proxy_for(address: str) -> str | None:
+    """The proxy in HTTPS_PROXY, HTTP_PROXY or else ALL_PROXY, unless NO_PROXY exempts the host."""
+    parts, proxies = urlsplit(address), getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _take_credentials(proxy: str) -> tuple[str, dict[str, str]]:
+    """A proxy's address without its user and password, and these as a header (RFC 7617)."""
+    parts = urlsplit(proxy)
+    user, separator, where = parts.netloc.rpartition("@")
+    bare = f"{parts.scheme.lower()}://{where}"
+    if not separator:
+        return bare, {}
+    name, _, password = user.partition(":")
+    said = f"{unquote(name)}:{unquote(password)}".encode()
+    return bare, {"Proxy-Authorization": f"Basic {base64.b64encode(said).decode()}"}
 
 
 class _Pool(urllib3.HTTPConnectionPool):

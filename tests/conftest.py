@@ -36,8 +36,26 @@ from billing.tables import METADATA
 from tests.support.ports import free_port
 from tests.support.standin import StandIn
 
+LONGEST_FIRST = (
+    "tests/browser/test_pages.py",
+    "tests/journeys/test_story.py",
+    "tests/browser/test_story.py",
+    "tests/chaos/test_chaos.py",
+    "tests/local/test_run.py",
+    "tests/workers/test_taking.py",
+    "tests/workers/test_lanes.py",
+    "tests/charges/test_bad_luck.py",
+)
+"""Files that take long, begun before the others: of processes side by side none is left alone with
+one of them in the end."""
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {path: number for number, path in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from billing.charges.events import claim_events
 from billing.charges.tables import EventStatus, WebhookEvent
+from billing.cli import main
 from billing.erasure import erase_supporter
 from billing.outbox import OutboxStatus, claim, drop, put, take
 from billing.reminders import send, service
@@ -175,11 +174,8 @@ def test_failed_events_are_stored_again(runtime: Runtime, now: datetime) -> None
 
 def test_the_commands(runtime: Runtime, environment: dict[str, str], now: datetime) -> None:
     def tuppence(*arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "billing.cli", *arguments],
-            env={**os.environ, **environment}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout.strip()
+        done = CliRunner().invoke(main, arguments, env=environment, catch_exceptions=False)
+        return done.exit_code, done.stdout.strip()
 
     assert tuppence("attention") == (0, "Nothing needs a person.")
     code, said = tuppence("renewals")

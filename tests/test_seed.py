@@ -14,7 +14,6 @@ from billing.audit.report import audit
 from billing.charges.books import reconcile
 from billing.charges.domain import ChargeKind, ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
-from billing.charges.submit import submit
 from billing.charges.tables import Charge
 from billing.ledger.tables import LedgerTransaction
 from billing.local.prepare import prepare
@@ -30,13 +29,16 @@ from billing.settings import Settings
 from billing.supporters.tables import Supporter
 from tests.conftest import empty
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 RIGA = ZoneInfo("Europe/Riga")
 OFFERED = ("usd", "eur", "gbp", "jpy")
 
 
 class NoLimit:
-    def acquire(self) -> None: ...
+    def acquire(self, *, ahead: float = 0.0) -> None: ...
+
+    def leave(self) -> None: ...
 
     def sent(self, at: float) -> None: ...
 

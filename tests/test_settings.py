@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 
 from billing.cli import main
 from billing.clock import FileClock, FixedClock, SystemClock
 from billing.runtime import Runtime
 from billing.settings import SettingsError, read_settings
+from billing.staff.domain import Role
+from tests.support.authenticator import Authenticator
+from tests.support.staff import staff_client
 from tests.support.standin import StandIn
 
 REQUIRED = [
@@ -160,6 +164,25 @@ def test_the_doctor_finds_stripe_well_when_it_is(
     result = CliRunner().invoke(main, ["doctor"], env=environment)
     for about in ("settings", "database", "tables", "Redis", "Stripe", "webhooks", "templates"):
         assert f"well      {about}" in result.output, result.output
+
+
+def test_the_doctor_advises_on_passkeys(
+    runtime: Runtime, app: Flask, environment: dict[str, str]
+) -> None:
+    def said() -> str:
+        return CliRunner().invoke(main, ["doctor"], env=environment).output
+
+    assert "to know   staff access: no administrator has a passkey yet" in said()
+    client = app.test_client()
+    staff_client(client, runtime, Role.DESK, "Dan")
+    assert "no administrator has a passkey yet" in said()
+    staff_client(client, runtime)
+    assert "no administrator has a second passkey" in said()
+    options = client.post("/staff/passkeys/options").get_json()
+    client.post("/staff/passkeys", data={"answer": Authenticator().create(options)})
+    assert "well      staff access" in said()
+    environment["BASE_URL"] = "https://203.0.113.7"
+    assert "TO MEND   staff access: browsers make no passkeys for https://203.0.113.7." in said()
 
 
 def test_the_doctor_explains_missing_settings_instead_of_failing() -> None:

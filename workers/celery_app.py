@@ -1,29 +1,26 @@
-"""The Celery application, its queues, and the working parts of a worker process."""
+"""The workers' Celery application, with every task, and the working parts of a process."""
 
 from __future__ import annotations
 
-import os
+import gc
 import sys
 from functools import cache
 from typing import Any, cast
 
 import redis
-from celery import Celery
+from celery import signals
 
 from billing.logs import configure_logs
 from billing.ratelimit import TokenBucket
 from billing.runtime import Runtime, build_runtime
-from billing.settings import SettingsError, read_settings
-from workers.schedule import QUEUES, ROUTES, ahead, schedule
+from workers.configuration import make_app, settings_or_exit
+from workers.schedule import ahead
 
 configure_logs()
 sys.setswitchinterval(0.001)  # many threads that wait: one whose turn has come is let in soon
-try:
-    settings = read_settings(os.environ)
-except SettingsError as error:
-    sys.exit(str(error))
+settings = settings_or_exit()
 
-app = Celery("tuppence", broker=settings.redis_url)
+app = make_app(settings)
 app.conf.update(
     include=[
         "workers.cards",
@@ -31,29 +28,24 @@ app.conf.update(
         "workers.events",
         "workers.mail",
         "workers.pledges",
+        "workers.revenue",
         "workers.refunds",
         "workers.reminders",
     ],
-    task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    task_default_queue="sweeps",
-    task_queues={name: {} for name in QUEUES},
-    task_routes=ROUTES,
-    task_serializer="json",
-    accept_content=["json"],
-    broker_connection_retry_on_startup=True,
-    broker_transport_options={"visibility_timeout": 3600},
     worker_hijack_root_logger=False,
     worker_log_format="%(levelname)s %(message)s",
     worker_task_log_format="%(levelname)s %(task_name)s %(message)s",
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    beat_schedule=schedule(settings.tick_seconds),
-    beat_scheduler="workers.beat:Beat",
-    beat_max_loop_interval=5,
-    timezone="UTC",
 )
+
+
+@signals.worker_ready.connect
+def _keep_what_is_loaded(**_: Any) -> None:
+    """What was made to start with stays: garbage is not looked for in it again and again."""
+    gc.freeze()
 
 
 @cache

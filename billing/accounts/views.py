@@ -24,6 +24,7 @@ from billing.accounts.words import explain_amount, notice_for, title_ahead
 from billing.charges import changing
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.letters import CANCEL_LINK, CARD_LINK, MANAGE_LINK, PAY_LINK
+from billing.charges.locks import moment_under_lock
 from billing.checkout.domain import AmountError
 from billing.checkout.errors import CheckoutUnavailableError
 from billing.checkout.forms import as_written
@@ -77,7 +78,7 @@ def pause(token: str) -> Response:
             _id(token),
             until=forms.read_frozen_pause(request.form),
             turn=forms.read_number(request.form, "turn"),
-            **_common(),
+            **_common(session, token),
         )
 
     return _do(token, ChangeKind.PAUSED, act)
@@ -94,7 +95,7 @@ def resume(token: str) -> Response:
     """End the pause."""
 
     def act(session: Session, parts: Runtime) -> None:
-        changing.resume_pledge(session, parts, _id(token), **_common())
+        changing.resume_pledge(session, parts, _id(token), **_common(session, token))
 
     return _do(token, ChangeKind.RESUMED, act)
 
@@ -111,7 +112,7 @@ def skip(token: str) -> Response:
 
     def act(session: Session, parts: Runtime) -> None:
         turn = forms.read_number(request.form, "turn")
-        changing.skip_payment(session, parts, _id(token), turn=turn, **_common())
+        changing.skip_payment(session, parts, _id(token), turn=turn, **_common(session, token))
 
     return _do(token, ChangeKind.SKIPPED, act)
 
@@ -155,7 +156,7 @@ def change(token: str) -> Response:
             amount=terms.amount,
             fee_cover=terms.fee_cover,
             cadence=terms.cadence,
-            **_common(),
+            **_common(session, token),
         )
 
     return _do(token, ChangeKind.TERMS, act)
@@ -218,8 +219,9 @@ def _do(token: str, kind: ChangeKind, act: Change) -> Response:
     return redirect(_address(token, done=kind.value), 303)
 
 
-def _common() -> dict[str, Any]:
-    return {"seen": forms.read_number(request.form, "seen"), "now": runtime().clock.now()}
+def _common(session: Session, token: str) -> dict[str, Any]:
+    now = moment_under_lock(session, _id(token), runtime().clock)
+    return {"seen": forms.read_number(request.form, "seen"), "now": now}
 
 
 def _id(token: str) -> int:

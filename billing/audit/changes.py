@@ -50,11 +50,15 @@ def wishes_kept(runtime: Runtime, session: Session) -> Finding:
             SELECT 'attempt ' || a.id || ' began while pledge ' || c.pledge_id || ' was paused'
             FROM pledge_changes h JOIN charges c ON c.pledge_id = h.pledge_id
             JOIN attempts a ON a.charge_id = c.id
-            WHERE h.kind = 'paused' AND a.kind = 'off_session' AND a.started_at > h.occurred_at
+            WHERE h.kind = 'paused' AND a.kind = 'off_session'
+              AND CASE WHEN a.pledge_version IS NULL THEN a.started_at > h.occurred_at
+                       ELSE a.pledge_version >= h.version END
               AND NOT EXISTS (
                   SELECT 1 FROM pledge_changes r
                   WHERE r.pledge_id = h.pledge_id AND r.version > h.version
-                    AND r.kind = 'resumed' AND r.occurred_at <= a.started_at)
+                    AND r.kind = 'resumed'
+                    AND CASE WHEN a.pledge_version IS NULL THEN r.occurred_at <= a.started_at
+                             ELSE r.version <= a.pledge_version END)
             """,
         )
         + offenders(

@@ -26,7 +26,7 @@ def charged_once(runtime: Runtime, session: Session) -> Finding:
             session,
             """
             SELECT 'pledge ' || pledge_id || ' period ' || period || ' has ' || count(*)
-                   || ' charges (' || string_agg(id::text, ', ') || ')'
+                   || ' charges (' || string_agg(id::text, ', ' ORDER BY id) || ')'
             FROM charges WHERE pledge_id IS NOT NULL
             GROUP BY pledge_id, period HAVING count(*) > 1
             """,
@@ -35,7 +35,7 @@ def charged_once(runtime: Runtime, session: Session) -> Finding:
             session,
             """
             SELECT 'charge ' || charge_id || ' has ' || count(*) || ' open attempts ('
-                   || string_agg(id::text, ', ') || ')'
+                   || string_agg(id::text, ', ' ORDER BY id) || ')'
             FROM attempts WHERE status IN ('in_flight', 'unknown', 'processing')
             GROUP BY charge_id HAVING count(*) > 1
             """,
@@ -44,7 +44,7 @@ def charged_once(runtime: Runtime, session: Session) -> Finding:
             session,
             """
             SELECT 'charge ' || charge_id || ' was paid ' || count(*) || ' times (attempts '
-                   || string_agg(id::text, ', ') || ')'
+                   || string_agg(id::text, ', ' ORDER BY id) || ')'
             FROM attempts WHERE status = 'succeeded'
             GROUP BY charge_id HAVING count(*) > 1
             """,
@@ -164,7 +164,8 @@ def books_balanced(runtime: Runtime, session: Session) -> Finding:
             SELECT 'the rule ' || rule || ' is missing or off'
             FROM unnest(ARRAY['ledger_transactions_append_only', 'ledger_entries_append_only',
                               'ledger_entries_balanced', 'pledge_movements_append_only',
-                              'pledge_changes_append_only']) AS rule
+                              'pledge_changes_append_only', 'staff_audit_append_only',
+                              'staff_audit_no_truncate']) AS rule
             WHERE NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgname = rule AND tgenabled = 'O')
             """,
         ),
@@ -196,7 +197,8 @@ def outbox_complete(runtime: Runtime, session: Session) -> Finding:
         + offenders(
             session,
             """
-            SELECT 'message ' || string_agg(id::text, ', ') || ' say the same: ' || unique_key
+            SELECT 'message ' || string_agg(id::text, ', ' ORDER BY id) || ' say the same: '
+                   || unique_key
             FROM outbox GROUP BY unique_key HAVING count(*) > 1
             """,
         )
@@ -278,7 +280,7 @@ def events_handled(runtime: Runtime, session: Session) -> Finding:
             session,
             """
             SELECT 'event ' || stripe_event_id || ' is stored ' || count(*) || ' times (rows '
-                   || string_agg(id::text, ', ') || ')'
+                   || string_agg(id::text, ', ' ORDER BY id) || ')'
             FROM webhook_events GROUP BY stripe_event_id HAVING count(*) > 1
             """,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing.audit import after_payment, changes, database, stripe_side, values
+from billing.audit import after_payment, changes, database, figures, stripe_side, values
 from billing.audit.findings import INVARIANTS, Check, Finding
 from billing.runtime import Runtime
 
@@ -25,6 +25,7 @@ DATABASE_CHECKS: Sequence[Check] = (
     changes.changes_confirmed,
     changes.pauses_end,
     changes.revenue_explained,
+    figures.rollups_are_the_ledger,
     values.calendars_kept,
     values.privacy_kept,
 )

@@ -68,9 +68,12 @@ _PAYOUTS = """
 
 _LOST_CARDS = """
         SELECT 'Pledge ' || id || ' has no payment method ('
-               || coalesce(card_lost, 'none was saved') || '); its supporter was asked for one.'
+               || coalesce(card_lost, 'none was saved') || '); its supporter was asked for one'
+               || coalesce('; it is paused until ' || to_char(paused_until, 'YYYY-MM-DD'), '')
+               || '.'
         FROM pledges
-        WHERE stripe_payment_method_id IS NULL AND status IN ('active', 'past_due') ORDER BY id
+        WHERE stripe_payment_method_id IS NULL AND status IN ('active', 'past_due', 'paused')
+        ORDER BY id
     """
 
 _REFUSED_BY_STRIPE = """
@@ -97,6 +100,25 @@ _RETURNED_DEBITS = """
         FROM charges c
         WHERE c.status = 'declined' AND EXISTS (
             SELECT 1 FROM attempts a WHERE a.charge_id = c.id AND a.returned_at > :recent)
+        ORDER BY c.id
+    """
+
+_LATE_DEBITS = """
+        SELECT CASE c.status
+               WHEN 'succeeded' THEN 'Charge ' || c.id || ' of pledge ' || p.id
+                   || ' was paid after the pledge had lapsed; the pledge is ' || p.status
+                   || ' now, and its supporter has a receipt.'
+               ELSE 'The bank debit of charge ' || c.id || ' failed ('
+                   || coalesce(c.decline_code, 'no reason given') || ') after pledge ' || p.id
+                   || ' had lapsed; nothing more is asked for it.' END
+        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
+        WHERE a.kind = 'off_session' AND a.finished_at > :recent AND a.returned_at IS NULL
+          AND (a.status, c.status) IN (('succeeded', 'succeeded'), ('declined', 'declined'))
+          AND a.number = (SELECT max(number) FROM attempts WHERE charge_id = c.id)
+          AND p.status <> 'cancelled' AND EXISTS (
+            SELECT 1 FROM pledge_movements m
+            WHERE m.pledge_id = p.id AND m.kind = 'churn_involuntary'
+              AND m.occurred_at > a.started_at AND m.occurred_at < a.finished_at)
         ORDER BY c.id
     """
 
@@ -225,6 +247,7 @@ _LOOKS = (
     _REFUSED_BY_STRIPE,
     _LOST_CARDS,
     _RETURNED_DEBITS,
+    _LATE_DEBITS,
     _LOST_PAGES,
     _PAID_AHEAD,
     _ERASED_UNDER_WAY,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeKind
-from billing.charges.sweeps import mark_seen, pages, seen_until
+from billing.charges.sweeps import Seen, pages, seen_until, sweep
 from billing.charges.tables import Charge
 from billing.gateway import BalanceTransaction, MoneyMoved, Payment, sign_of
 from billing.ledger.domain import Account, Movement
@@ -18,10 +19,9 @@ from billing.ledger.tables import LedgerTransaction
 from billing.runtime import Runtime
 
 SWEEP = "balance transactions"
-FIRST_LOOK_BACK = timedelta(days=30)
-OVERLAP = timedelta(days=4)
-"""How far each reconciliation looks back behind the last; longer than `UNCLAIMED_AFTER`."""
-
+SECOND_LOOK = "balance transactions, a second look"
+SECOND_LOOK_EVERY, SECOND_LOOK_BACK = timedelta(days=1), timedelta(days=4)
+"""Once a day the last days are looked at again: a movement that Stripe dates back is found, too."""
 UNCLAIMED_AFTER = timedelta(days=3)
 """How long a movement may wait for its charge to become known before it is posted as foreign."""
 
@@ -56,14 +56,17 @@ def reconcile(runtime: Runtime) -> int:
     Returns:
         How many were new.
     """
-    now = runtime.clock.now()
-    with runtime.database.transaction() as session:
-        seen = seen_until(session, SWEEP)
-    since = (seen or now - FIRST_LOOK_BACK) - OVERLAP
-    posted = post_moved(runtime, reversed(list(runtime.gateway.list_money_moved(since))))
-    with runtime.database.transaction() as session:
-        mark_seen(session, SWEEP, until=now)
+    look = partial(_look, runtime)
+    posted = sweep(runtime, SWEEP, look)
+    looked_at = seen_until(runtime, SECOND_LOOK)
+    if looked_at is None or abs(runtime.clock.now() - looked_at) >= SECOND_LOOK_EVERY:
+        posted += sweep(runtime, SECOND_LOOK, look, overlap=SECOND_LOOK_BACK)
     return posted
+
+
+def _look(runtime: Runtime, since: datetime, until: datetime | None) -> Seen:
+    listed = list(runtime.gateway.list_money_moved(since, until))
+    return post_moved(runtime, reversed(listed))
 
 
 def _not_posted(runtime: Runtime, listed: list[MoneyMoved]) -> list[MoneyMoved]:
@@ -91,27 +94,24 @@ def post_movements(
         _post(session, _moved(transaction, charge, original_amount, original_currency), charge, now)
 
 
-def post_moved(runtime: Runtime, moved: Iterable[MoneyMoved]) -> int:
-    """Post movements of any kind, a transaction each, save those whose charge is not known yet.
+def post_moved(runtime: Runtime, moved: Iterable[MoneyMoved]) -> Seen:
+    """Post movements of any kind, oldest first, a transaction each.
 
-    Returns:
-        How many were new.
+    Those whose charge is ours and not recorded yet wait: their time will come.
     """
     now = runtime.clock.now()
-    posted = 0
+    listed = posted = 0
+    waits_since: datetime | None = None
     for page in pages(moved):
+        listed += len(page)
         for movement in _not_posted(runtime, page):
             with runtime.database.transaction() as session:
-                posted += _post_if_known(session, movement, now)
-    return posted
-
-
-def _post_if_known(session: Session, moved: MoneyMoved, now: datetime) -> bool:
-    """Post a movement unless its charge is ours and not recorded yet: then its time will come."""
-    charge = _charge_of(session, moved.stripe_charge_id)
-    if charge is None and _may_yet_be_ours(session, moved, now):
-        return False
-    return _post(session, moved, charge, now)
+                charge = _charge_of(session, movement.stripe_charge_id)
+                if charge is None and _may_yet_be_ours(session, movement, now):
+                    waits_since = waits_since or movement.transaction.created
+                else:
+                    posted += _post(session, movement, charge, now)
+    return Seen(listed=listed, new=posted, waits_since=waits_since)
 
 
 def _charge_of(session: Session, stripe_charge_id: str | None) -> Charge | None:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from billing.charges.cancelling import PledgeView, cancel_pledge, look_at
 from billing.charges.letters import CANCEL_LINK
+from billing.charges.locks import moment_under_lock
 from billing.l10n import current_language, gettext
 from billing.pledges.domain import PledgeStatus
 from billing.web import runtime, with_error_pages
@@ -28,7 +29,8 @@ def cancel(token: str) -> Response:
     parts = runtime()
     pledge_id = parts.links.read(CANCEL_LINK, token)
     with parts.database.transaction() as session:
-        ended, pledge = cancel_pledge(session, parts, pledge_id, now=parts.clock.now())
+        now = moment_under_lock(session, pledge_id, parts.clock)
+        ended, pledge = cancel_pledge(session, parts, pledge_id, now=now)
     return _page("pledges/cancelled.html", pledge, token, ended=ended)
 
 

@@ -22,6 +22,9 @@ EARLIEST = timedelta(days=30)
 LATEST = timedelta(days=7)
 """How long before the charge that would fail its supporter is written to."""
 
+_GOES_ON = (PledgeStatus.ACTIVE, PledgeStatus.PAUSED)
+"""States in which nothing is past due, and a charge will come."""
+
 
 def follow_card(runtime: Runtime, payment_method_id: str) -> bool:
     """Handle the news that a payment method changed: as it is now, so it is written down, silently.
@@ -30,9 +33,8 @@ def follow_card(runtime: Runtime, payment_method_id: str) -> bool:
         Whether a pledge of ours is charged on it.
     """
     method = runtime.gateway.get_saved_method(payment_method_id)
-    now = runtime.clock.now()
 
-    def follow(session: Session, pledge: Pledge) -> None:
+    def follow(session: Session, pledge: Pledge, now: datetime) -> None:
         if method is None or pledge.stripe_payment_method_id != method.id:
             return
         if method.customer_id is None:
@@ -52,9 +54,8 @@ def miss_card(runtime: Runtime, payment_method_id: str) -> bool:
     method = runtime.gateway.get_saved_method(payment_method_id)
     if method is not None and method.customer_id is not None:
         return False
-    now = runtime.clock.now()
 
-    def miss(session: Session, pledge: Pledge) -> None:
+    def miss(session: Session, pledge: Pledge, now: datetime) -> None:
         if pledge.stripe_payment_method_id == payment_method_id:
             _lose(session, runtime, pledge, CardLoss.DETACHED, now)
 
@@ -69,9 +70,8 @@ def miss_customer(runtime: Runtime, customer_id: str) -> bool:
     """
     if runtime.gateway.has_customer(customer_id):
         return False
-    now = runtime.clock.now()
 
-    def miss(session: Session, pledge: Pledge) -> None:
+    def miss(session: Session, pledge: Pledge, now: datetime) -> None:
         if pledge.stripe_customer_id == customer_id:
             _lose(session, runtime, pledge, CardLoss.CUSTOMER_DELETED, now)
 
@@ -81,7 +81,8 @@ def miss_customer(runtime: Runtime, customer_id: str) -> bool:
 def put_expiring(session: Session, runtime: Runtime, *, now: datetime, limit: int) -> int:
     """Write to up to `limit` supporters whose card expires by the day of their next charge.
 
-    Once for each card's expiry; 7 to 30 days before that charge.
+    Once for each card's expiry; 7 to 30 days before that charge, which for a paused pledge is the
+    first one after its pause.
 
     Returns:
         How many were looked at; fewer than `limit` means that none is left.
@@ -95,7 +96,7 @@ def put_expiring(session: Session, runtime: Runtime, *, now: datetime, limit: in
         select(Pledge)
         .join(Supporter, Supporter.id == Pledge.supporter_id)
         .where(
-            Pledge.status == PledgeStatus.ACTIVE,
+            Pledge.status.in_(_GOES_ON),
             Pledge.card_expires_on <= (now + EARLIEST).astimezone(zone).date(),
             Pledge.card_expires_on <= day,
             Pledge.next_charge_at.between(now + LATEST, now + EARLIEST),
@@ -113,7 +114,7 @@ def put_expiring(session: Session, runtime: Runtime, *, now: datetime, limit: in
 
 
 def _each(
-    runtime: Runtime, which: ColumnElement[bool], act: Callable[[Session, Pledge], None]
+    runtime: Runtime, which: ColumnElement[bool], act: Callable[[Session, Pledge, datetime], None]
 ) -> bool:
     """Act on each such pledge that has not ended for good, locked, in a transaction of its own."""
     query = select(Pledge.id).where(which, Pledge.status != PledgeStatus.CANCELLED)
@@ -121,7 +122,8 @@ def _each(
         found = session.scalars(query.order_by(Pledge.id)).all()
     for pledge_id in found:
         with runtime.database.transaction() as session:
-            act(session, get_pledge(session, pledge_id, lock=True))
+            pledge = get_pledge(session, pledge_id, lock=True)
+            act(session, pledge, runtime.clock.now())
     return bool(found)
 
 
@@ -133,8 +135,11 @@ def _renew(session: Session, pledge: Pledge, method: SavedMethod, now: datetime)
 
 
 def _lose(session: Session, runtime: Runtime, pledge: Pledge, why: CardLoss, now: datetime) -> None:
-    """Note the loss, and ask for another card once; one past due has been asked already."""
+    """Note the loss, and ask for another card once; one past due has been asked already.
+
+    A paused pledge is asked at once, too: its link is good for the whole of the pause.
+    """
     lost = pledge.stripe_payment_method_id
     lose_card(pledge, why)
-    if lost is not None and pledge.status is PledgeStatus.ACTIVE:
+    if lost is not None and pledge.status in _GOES_ON:
         put_card_needed(session, runtime, pledge, lost=lost, now=now)

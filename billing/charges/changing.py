@@ -73,6 +73,7 @@ def resume_due(session: Session, runtime: Runtime, *, now: datetime, limit: int)
     zone = runtime.settings.newsroom.timezone
     over = changes.find_paused(session, now=now, limit=limit)
     for pledge_id in over:
+        now = runtime.clock.now()
         pledge = changes.resume(session, pledge_id, seen=None, zone=zone, now=now)
         put_pledge_changed(session, runtime, pledge, ChangeKind.RESUMED, now=now)
     return len(over)

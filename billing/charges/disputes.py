@@ -34,7 +34,7 @@ from billing.charges.domain import (
     WarningDecision,
     dispute_advances,
 )
-from billing.charges.locks import find_charge_id, lock_charge
+from billing.charges.locks import find_charge_id, lock_charge, moment_under_lock
 from billing.charges.tables import Charge
 from billing.charges.tables_after import Dispute, FraudWarning
 from billing.gateway_after import DisputeAtStripe, get_dispute
@@ -53,17 +53,18 @@ def note_dispute(runtime: Runtime, stripe_dispute_id: str) -> bool:
         NotKnownYetError: when the charge bears our mark and is not recorded yet.
     """
     seen = get_dispute(runtime.gateway, stripe_dispute_id)
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         charge_id = find_charge_id(session, seen.charge)
         if charge_id is None:
             return False
         charge, pledge = lock_charge(session, charge_id)
+        now = runtime.clock.now()
         dispute = _record(session, charge, seen, now)
         if dispute.status not in INQUIRIES:
             if pledge is not None:
                 zone = runtime.settings.newsroom.timezone
-                cancel(session, pledge.id, zone=zone, now=now, reason=EndReason.DISPUTED)
+                ended_at = moment_under_lock(session, pledge.id, runtime.clock)
+                cancel(session, pledge.id, zone=zone, now=ended_at, reason=EndReason.DISPUTED)
             _settle_warnings(session, charge, now)
         post_movements(
             session,

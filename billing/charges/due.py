@@ -56,7 +56,12 @@ _CREATE = text(
             fee_cover_minor, 0, due_at, due_at, :now, stripe_customer_id, source
         FROM turn JOIN pledges ON pledges.id = turn.pledge_id
         ORDER BY turn.pledge_id
-        ON CONFLICT (pledge_id, period) DO NOTHING
+        ON CONFLICT (pledge_id, period) DO UPDATE
+        SET status = 'due', amount_minor = excluded.amount_minor,
+            fee_cover_minor = excluded.fee_cover_minor, next_attempt_at = excluded.due_at,
+            queued_at = NULL, stripe_customer_id = excluded.stripe_customer_id
+        WHERE charges.status = 'declined' AND charges.first_declined_at IS NULL
+            AND charges.months = 1
     )
     UPDATE pledges
     SET next_period = turn.period + 1, next_charge_at = turn.next_charge_at,
@@ -70,7 +75,11 @@ _CREATE = text(
     bindparam("dues", type_=ARRAY(UtcDateTime)),
     bindparam("nexts", type_=ARRAY(UtcDateTime)),
 )
-"""One statement for a batch of locked pledges: their charges, and their calendars moved on."""
+"""One statement for a batch of locked pledges: their charges, and their calendars moved on.
+
+A charge that is there already was made for the page of a lapsed pledge. Where nobody paid there,
+and the pledge was taken up again by another payment, it falls due like any other.
+"""
 
 
 def create_due_charges(session: Session, *, zone: ZoneInfo, now: datetime, limit: int) -> Batch:

@@ -80,6 +80,35 @@ def ask_again_now(session: Session, pledge_id: int, *, now: datetime) -> None:
         latest.queued_at = None
 
 
+def owes_more(session: Session, pledge: Pledge, paid: Charge) -> bool:
+    """Whether a charge of a locked pledge is paid while one of a later period is past due.
+
+    Then an old debit came through at last. It makes good its own period and no other: else the
+    later one would be neither asked for again nor left to lapse.
+    """
+    if pledge.status not in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED) or paid.period is None:
+        return False
+    query = select(Charge.id).where(
+        Charge.pledge_id == pledge.id,
+        Charge.period > paid.period,
+        Charge.status.in_([ChargeStatus.DECLINED, ChargeStatus.SUBMITTED, ChargeStatus.PROCESSING]),
+        Charge.first_declined_at.is_not(None),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def falls_due_again(charge: Charge, pledge: Pledge | None, now: datetime) -> datetime | None:
+    """When a charge is asked for whose page, opened for a lapsed pledge, was not paid.
+
+    An older payment may have taken the pledge up again meanwhile, and its calendar passed the
+    charge; one that is still ahead of the calendar is created anew on its day (`due.py`).
+    """
+    if pledge is None or pledge.status not in CHARGEABLE or charge.first_declined_at is not None:
+        return None
+    passed = charge.period is not None and charge.period < pledge.next_period
+    return now if passed else None
+
+
 def find_overdue(session: Session, *, now: datetime, limit: int) -> list[int]:
     """Ids of pledges that have been past due for the whole window, with nothing under way."""
     busy = select(Charge.id).where(
@@ -111,7 +140,7 @@ def lapse_overdue(session: Session, runtime: Runtime, *, now: datetime, limit: i
     """
     overdue = find_overdue(session, now=now, limit=limit)
     for pledge_id in overdue:
-        let_lapse(session, runtime, session.get_one(Pledge, pledge_id), now=now)
+        let_lapse(session, runtime, session.get_one(Pledge, pledge_id), now=runtime.clock.now())
     return len(overdue)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Connection, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import AttemptKind, AttemptStatus, ChargeStatus
 from billing.charges.settle import record_payment
-from billing.charges.sweeps import mark_seen, pages, seen_until
+from billing.charges.sweeps import Seen, pages, sweep
 from billing.charges.tables import Attempt, Charge, EventStatus, WebhookEvent
 from billing.gateway import API_VERSION, Event, Payment, RefusedError
 from billing.gateway_after import get_charge
@@ -66,12 +67,13 @@ They are kept, so that the history of a payment that somebody asks about is whol
 TYPES_PER_LISTING = 20
 """As many as Stripe takes at once. Source: https://docs.stripe.com/api/events/list."""
 
-KEPT_BY_STRIPE = timedelta(days=30)
-BACKFILL_OVERLAP = timedelta(hours=1)
 SWEEP = "events"
 MAX_TRIES = 20
 LONGEST_PAUSE = timedelta(hours=1)
 CLAIMED_FOR = timedelta(minutes=5)
+
+KEPT_BY_STRIPE = timedelta(days=30)
+"""For how long Stripe lists an event."""
 
 OTHER_MODE = "other_mode"
 OTHER_VERSION = "other_api_version"
@@ -98,8 +100,12 @@ Handler = Callable[[Runtime, str], bool]
 """Takes the id of the object that the event is about; says whether it concerned us."""
 
 
-def store(session: Session, event: Event, *, live: bool, backfilled: bool, now: datetime) -> bool:
+def store(
+    connection: Connection, event: Event, *, live: bool, backfilled: bool, now: datetime
+) -> bool:
     """Keep an event, once, to be processed soon, unless it is not for us to act upon.
+
+    It takes one statement, so that the connection may be one that commits each by itself.
 
     `live` tells whether our key moves real money: an event of the other mode is ignored. So is one
     delivered in another version of Stripe's interface, until the sweep finds it in the list that we
@@ -122,7 +128,7 @@ def store(session: Session, event: Event, *, live: bool, backfilled: bool, now: 
         "tries": 0,
         "last_error": reason,
     }
-    return session.connection().execute(_STORE, row).scalar_one_or_none() is not None
+    return connection.execute(_STORE, row).scalar_one_or_none() is not None
 
 
 def claim_events(session: Session, *, now: datetime, limit: int) -> list[int]:
@@ -213,22 +219,20 @@ def backfill(runtime: Runtime) -> int:
     Returns:
         How many were found.
     """
-    now = runtime.clock.now()
-    oldest = now - KEPT_BY_STRIPE
-    live = runtime.settings.stripe.live
-    with runtime.database.transaction() as session:
-        seen = seen_until(session, SWEEP)
-    since = max(oldest, seen - BACKFILL_OVERLAP) if seen else oldest
-    found = 0
+    return sweep(runtime, SWEEP, partial(_look, runtime), kept=KEPT_BY_STRIPE)
+
+
+def _look(runtime: Runtime, since: datetime, until: datetime | None) -> Seen:
+    now, live = runtime.clock.now(), runtime.settings.stripe.live
+    listed = found = 0
     for start in range(0, len(SUBSCRIBED), TYPES_PER_LISTING):
         types = list(SUBSCRIBED[start : start + TYPES_PER_LISTING])
-        for page in pages(runtime.gateway.list_events(types, since)):
+        for page in pages(runtime.gateway.list_events(types, since, until)):
+            listed += len(page)
             for event in _not_held(runtime, page):
-                with runtime.database.transaction() as session:
-                    found += store(session, event, live=live, backfilled=True, now=now)
-    with runtime.database.transaction() as session:
-        mark_seen(session, SWEEP, until=now)
-    return found
+                with runtime.database.statement() as connection:
+                    found += store(connection, event, live=live, backfilled=True, now=now)
+    return Seen(listed=listed, new=found)
 
 
 def _not_held(runtime: Runtime, listed: list[Event]) -> list[Event]:

@@ -75,18 +75,18 @@ The second begins when the pledges are locked already, so what it counts is up t
 _SUBMIT = text(
     """
     WITH given AS (
-        SELECT * FROM unnest(:charge_ids, :numbers, :keys, :params, :agreed)
-            AS given (charge_id, number, idempotency_key, params, agreed_minor)
+        SELECT * FROM unnest(:charge_ids, :numbers, :keys, :params, :agreed, :versions)
+            AS given (charge_id, number, idempotency_key, params, agreed_minor, pledge_version)
     ), submitted AS (
         UPDATE charges SET status = 'submitted', next_attempt_at = NULL
         FROM given WHERE charges.id = given.charge_id
     )
     INSERT INTO attempts (
         charge_id, number, kind, status, idempotency_key, params, started_at, last_sent_at,
-        key_since, agreed_minor)
+        key_since, agreed_minor, pledge_version)
     SELECT
         charge_id, number, 'off_session', 'in_flight', idempotency_key, CAST(params AS jsonb),
-        :now, :now, :now, agreed_minor
+        :now, :now, :now, agreed_minor, pledge_version
     FROM given
     RETURNING charge_id, id
     """
@@ -97,6 +97,7 @@ _SUBMIT = text(
     bindparam("keys", type_=ARRAY(String)),
     bindparam("params", type_=ARRAY(String)),
     bindparam("agreed", type_=ARRAY(BigInteger)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
 )
 """The attempts, and their charges no longer due, in one round trip."""
 
@@ -135,11 +136,10 @@ def open_attempt(session: Session, runtime: Runtime, charge_id: int) -> Ready | 
     Raises:
         ChargeNotFoundError: when there is no such charge, or none of a pledge.
     """
-    now = runtime.clock.now()
     found = _lock(session, [charge_id])
     if not found:
         raise ChargeNotFoundError(charge_id)
-    opened = _open(session, runtime, found, now)
+    opened = _open(session, runtime, found, runtime.clock.now())
     return opened[0] if opened else None
 
 
@@ -149,12 +149,11 @@ def open_attempts(session: Session, runtime: Runtime, charge_ids: Sequence[int])
     Returns:
         The attempts to send, once the caller's transaction is committed.
     """
-    now = runtime.clock.now()
     found = _lock(session, charge_ids)
     if len(found) < len(charge_ids):
         missing = set(charge_ids) - {each.charge.id for each in found}
         log.error("charges that no pledge stands behind", charges=sorted(missing))
-    return _open(session, runtime, found, now)
+    return _open(session, runtime, found, runtime.clock.now())
 
 
 def _lock(session: Session, charge_ids: Sequence[int]) -> list[_Found]:
@@ -171,7 +170,7 @@ def _lock(session: Session, charge_ids: Sequence[int]) -> list[_Found]:
 def _open(session: Session, runtime: Runtime, locked: list[_Found], now: datetime) -> list[Ready]:
     """The attempts of those among locked charges that are due and may be taken.
 
-    `now` is from before the locks: who cancels while they are held has done so later.
+    `now` is from after the locks: whatever had them before has happened before.
     """
     wanted = [
         found
@@ -192,6 +191,7 @@ def _open(session: Session, runtime: Runtime, locked: list[_Found], now: datetim
             "keys": keys,
             "params": [json.dumps(each) for each in params],
             "agreed": [found.pledge.amount_minor for found in wanted],
+            "versions": [found.pledge.version for found in wanted],
         },
     )
     ids = {row.charge_id: row.id for row in rows}

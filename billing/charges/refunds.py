@@ -36,7 +36,7 @@ from billing.charges.domain import (
     RefundStatus,
 )
 from billing.charges.errors import RefundRefusedError
-from billing.charges.locks import lock_charge
+from billing.charges.locks import lock_charge, moment_under_lock
 from billing.charges.refunds_seen import MARK, become, take_over
 from billing.charges.submit import RateLimiter
 from billing.charges.tables import Charge
@@ -109,7 +109,8 @@ def request_refund(
     )
     session.add(refund)
     if also_cancel and pledge is not None:
-        cancel_pledge(session, runtime, pledge.id, now=now)
+        ended_at = moment_under_lock(session, pledge.id, runtime.clock)
+        cancel_pledge(session, runtime, pledge.id, now=ended_at)
     session.flush()
     return refund.id
 

@@ -67,12 +67,12 @@ def take_over(runtime: Runtime, stripe_charge_id: str, seen: RefundAtStripe | No
     listed = list(list_refunds(runtime.gateway, charge_id=stripe_charge_id))
     if seen is not None and seen.id not in {refund.id for refund in listed}:
         listed.append(seen)
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         charge_id = session.scalars(
             select(Charge.id).where(Charge.stripe_charge_id == stripe_charge_id)
         ).one()
         charge, pledge = lock_charge(session, charge_id)
+        now = runtime.clock.now()
         changed = [_record(session, charge, refund, now) for refund in reversed(listed)]
         session.flush()
         charge.refunded_minor = _given_back(session, charge)

@@ -23,7 +23,7 @@ from billing.charges.domain import (
     AttemptStatus,
     ChargeStatus,
 )
-from billing.charges.dunning import after_decline
+from billing.charges.dunning import after_decline, falls_due_again, owes_more
 from billing.charges.errors import AttemptNotFoundError
 from billing.charges.receipts import Paid, put_receipts
 from billing.charges.tables import Attempt, Charge
@@ -106,8 +106,8 @@ def record_payment(session: Session, runtime: Runtime, attempt_id: int, payment:
     Raises:
         AttemptNotFoundError: when there is no such attempt.
     """
-    now = runtime.clock.now()
     attempt, charge, pledge = lock_attempt(session, attempt_id)
+    now = runtime.clock.now()
     attempt.stripe_payment_intent_id = payment.id
     if payment.status is PaymentStatus.SUCCEEDED:
         _succeed(session, runtime, [_Answered(attempt, charge, pledge, payment)], now)
@@ -154,8 +154,8 @@ def record_unknown(session: Session, attempt_id: int, *, code: str | None) -> No
 
 def record_refusal(session: Session, runtime: Runtime, attempt_id: int, *, code: str) -> None:
     """Stripe would not take the request at all: no money moved and none will under this key."""
-    now = runtime.clock.now()
     attempt, charge, pledge = lock_attempt(session, attempt_id)
+    now = runtime.clock.now()
     if not _attempt_may_become(attempt, AttemptStatus.REFUSED):
         return
     attempt.status = AttemptStatus.REFUSED
@@ -172,7 +172,7 @@ def record_absent(session: Session, attempt_id: int, *, now: datetime) -> None:
 
     So it is with a Checkout page for a declined charge that nobody paid.
     """
-    attempt, charge, _ = lock_attempt(session, attempt_id)
+    attempt, charge, pledge = lock_attempt(session, attempt_id)
     if not _attempt_may_become(attempt, AttemptStatus.ABSENT):
         return
     attempt.status = AttemptStatus.ABSENT
@@ -183,6 +183,7 @@ def record_absent(session: Session, attempt_id: int, *, now: datetime) -> None:
         charge.next_attempt_at = now
     else:
         _charge_becomes(charge, ChargeStatus.DECLINED)
+        charge.next_attempt_at = falls_due_again(charge, pledge, now) or charge.next_attempt_at
 
 
 def lock_attempt(session: Session, attempt_id: int) -> tuple[Attempt, Charge, Pledge | None]:
@@ -238,9 +239,11 @@ def _be_paid(session: Session, runtime: Runtime, answered: _Answered, now: datet
     charge.next_attempt_at = None
     charge.stripe_payment_intent_id = payment.id
     charge.stripe_charge_id = payment.charge_id
+    charge.card_country = charge.card_country or payment.country
     if pledge is not None:
-        zone = runtime.settings.newsroom.timezone
-        mark_paid(session, pledge, period=charge.period, zone=zone, now=now)
+        if not owes_more(session, pledge, charge):
+            zone = runtime.settings.newsroom.timezone
+            mark_paid(session, pledge, period=charge.period, zone=zone, now=now)
         if payment.method is not None:
             note_card(pledge, payment.method)
     return Paid(charge, pledge, first)

@@ -14,13 +14,16 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from billing.charges.opening import Ready, open_attempt
+from billing.charges.opening import Ready
 from billing.charges.settle import record_payment, record_refusal, record_unknown
 from billing.gateway import BusyError, OutcomeUnknownError, Payment, RefusedError
 from billing.runtime import Runtime
 
 BUSY_TRIES = 4
 BUSY_PAUSE_SECONDS = 0.5
+PREPARING_SECONDS = 0.02
+"""How long before its turn a call begins to be put together."""
+
 KEY_TOO_OLD = "key_too_old"
 
 Outcome = Payment | OutcomeUnknownError | RefusedError
@@ -30,8 +33,12 @@ Outcome = Payment | OutcomeUnknownError | RefusedError
 class RateLimiter(Protocol):
     """Says when the next call to Stripe may be made."""
 
-    def acquire(self) -> None:
-        """Wait until a call may be made."""
+    def acquire(self, *, ahead: float = 0.0) -> None:
+        """Wait until a call may be made, or up to `ahead` seconds less: then `leave` is called."""
+        ...
+
+    def leave(self) -> None:
+        """The call is ready: wait until it may leave."""
         ...
 
     def sent(self, at: float) -> None:
@@ -41,14 +48,6 @@ class RateLimiter(Protocol):
     def slow_down(self) -> None:
         """Stripe said that there were too many."""
         ...
-
-
-def submit(runtime: Runtime, limiter: RateLimiter, charge_id: int) -> None:
-    """Take the money for a charge that is due, if it still is and still may be taken."""
-    with runtime.database.transaction() as session:
-        ready = open_attempt(session, runtime, charge_id)
-    if ready is not None:
-        send(runtime, limiter, ready)
 
 
 def send(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> None:
@@ -87,12 +86,12 @@ def record(runtime: Runtime, attempt_id: int, outcome: Outcome) -> None:
 
 def _call(runtime: Runtime, limiter: RateLimiter, ready: Ready) -> Payment:
     for tries_left in reversed(range(BUSY_TRIES)):
-        limiter.acquire()
+        limiter.acquire(ahead=PREPARING_SECONDS)
         if runtime.clock.now() >= ready.key_until:
             raise BusyError(KEY_TOO_OLD)  # this worker stood still: the sweep looks for it first
         try:
             return runtime.gateway.charge_off_session(
-                ready.params, ready.idempotency_key, sent=limiter.sent
+                ready.params, ready.idempotency_key, departure=limiter
             )
         except BusyError:
             limiter.slow_down()

@@ -1,9 +1,14 @@
-"""How far the sweeps over Stripe's lists have come; kept in the database, where nothing is lost."""
+"""Sweeps over Stripe's lists: what is there is compared with what we hold, a window at a time.
+
+How far a sweep has come is kept in the database after each window, so that one that is killed goes
+on where it was. Only one of a name runs at a time: another would do the same work over.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -11,27 +16,104 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.charges.tables import SweepMark
+from billing.runtime import Runtime
 
+OVERLAP = timedelta(hours=1)
+"""How far a sweep looks back behind the last, as a rule: what Stripe lists late is found."""
+
+FIRST_LOOK_BACK = timedelta(days=30)
+"""How far the first sweep looks back. Later ones begin where the last ended, however long ago."""
+
+NARROWEST, WIDEST = timedelta(minutes=15), timedelta(days=1)
+"""How long a window is: it widens while little is in it and narrows when there is much."""
+
+_FIRST_WINDOW = timedelta(hours=1)
+_LITTLE, _MUCH = 200, 2000
 _PAGE = 100
 """As many as Stripe lists at once."""
 
 _Listed = TypeVar("_Listed")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What came of looking at one window."""
+
+    listed: int
+    """How many things Stripe lists in it."""
+    new: int
+    """How many of them we did not hold."""
+    waits_since: datetime | None = None
+    """When the oldest was made that can't be taken over yet: sweeps go on looking from there."""
+
+
+Look = Callable[[datetime, datetime | None], Seen]
+"""Looks at what was made at or after the first moment and before the second (None: up to now)."""
+
+
+def sweep(
+    runtime: Runtime,
+    name: str,
+    look: Look,
+    *,
+    overlap: timedelta = OVERLAP,
+    kept: timedelta | None = None,
+) -> int:
+    """Look at everything since the last sweep, window by window, the oldest first.
+
+    `overlap` is how far behind the last sweep it looks back, and `kept` for how long Stripe lists
+    such things, where it is not for ever.
+
+    Returns:
+        How many things were new; 0 at once while another sweep of that name is at it.
+    """
+    with runtime.database.alone(f"sweep of {name}") as alone:
+        return _sweep(runtime, name, look, overlap, kept) if alone else 0
+
+
+def seen_until(runtime: Runtime, name: str) -> datetime | None:
+    """Until when the sweep has seen everything; None before its first window."""
+    with runtime.database.transaction() as session:
+        mark = session.get(SweepMark, name)
+        return mark.seen_until if mark else None
+
+
+def _sweep(
+    runtime: Runtime, name: str, look: Look, overlap: timedelta, kept: timedelta | None
+) -> int:
+    now = runtime.clock.now()
+    # The clock may have been ahead, and have been set right since.
+    seen = min(seen_until(runtime, name) or now - FIRST_LOOK_BACK, now)
+    begin, width = seen - overlap, _FIRST_WINDOW
+    if kept is not None:
+        begin = max(begin, now - kept)
+    new, waits_since = 0, now
+    while begin < now:
+        end = begin + width
+        last = end >= now
+        found = look(begin, None if last else end)
+        new += found.new
+        waits_since = min(waits_since, found.waits_since or now)
+        with runtime.database.transaction() as session:
+            mark_seen(session, name, until=min(max(end, seen), waits_since))
+        begin, width = end, _next_width(width, found.listed)
+    return new
+
+
+def _next_width(width: timedelta, listed: int) -> timedelta:
+    if listed < _LITTLE:
+        return min(WIDEST, 2 * width)
+    return max(NARROWEST, width / 2) if listed > _MUCH else width
+
+
 def pages(listed: Iterable[_Listed]) -> Iterator[list[_Listed]]:
     """What Stripe lists, a page at a time: what is long known is looked up for all of it at once.
 
-    A sweep sees everything of the last hours or days again, and most of it is known.
+    A sweep sees everything of the last hours again, and most of it is known.
     """
     rest = iter(listed)
     while page := list(islice(rest, _PAGE)):
         yield page
-
-
-def seen_until(session: Session, name: str) -> datetime | None:
-    """Until when the sweep has seen everything; None before its first whole run."""
-    mark = session.get(SweepMark, name)
-    return mark.seen_until if mark else None
 
 
 def mark_seen(session: Session, name: str, *, until: datetime) -> None:

@@ -73,6 +73,8 @@ class Charge(Base):
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     stripe_charge_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     decline_code: Mapped[str | None] = mapped_column(String(64))
+    card_country: Mapped[str | None] = mapped_column(String(2))
+    """Where the first card that paid it is from (ISO 3166); never changed afterwards."""
     source: Mapped[Json] = mapped_column(JSONB)
 
 
@@ -89,6 +91,7 @@ class Attempt(Base):
             postgresql_where="status IN ('in_flight', 'unknown', 'processing')",
         ),
         Index("ix_attempts_started_at", "started_at"),
+        Index("ix_attempts_returned_at", "returned_at", postgresql_where="returned_at IS NOT NULL"),
         Index("ix_attempts_stripe_payment_intent_id", "stripe_payment_intent_id"),
         Index(
             "ix_attempts_unsettled",
@@ -121,6 +124,9 @@ class Attempt(Base):
     """Whether its codes are in those tables; False is a line for staff."""
     agreed_minor: Mapped[int | None]
     """What the pledge's supporter agreed to at the last look; the sum asked is never above it."""
+    pledge_version: Mapped[int | None]
+    """How often the pledge had been changed at the last look: it tells which came first, whatever
+    the clocks said."""
     returned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a bank debit that had been reported as paid came back."""
 

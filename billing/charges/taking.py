@@ -247,12 +247,13 @@ class _Noting:
     def __init__(self, limiter: RateLimiter, note: Callable[[], None]) -> None:
         self._limiter, self._note = limiter, note
         self._noted = False
+        self.leave = limiter.leave
         self.sent = limiter.sent
         self.slow_down = limiter.slow_down
 
-    def acquire(self) -> None:
-        """Wait until a call may be made."""
-        self._limiter.acquire()
+    def acquire(self, *, ahead: float = 0.0) -> None:
+        """Wait until a call may be made, or up to `ahead` seconds less."""
+        self._limiter.acquire(ahead=ahead)
         self.note()
 
     def note(self) -> None:

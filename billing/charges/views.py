@@ -37,7 +37,7 @@ def webhook() -> Response:
     except BadSignatureError:
         log.warning("webhook refused", reason="signature")
         return Response("bad signature", 400, mimetype="text/plain")
-    with parts.database.transaction() as session:
-        new = store(session, event, live=parts.settings.stripe.live, backfilled=False, now=now)
+    with parts.database.statement() as connection:
+        new = store(connection, event, live=parts.settings.stripe.live, backfilled=False, now=now)
     log.info("webhook stored", event_type=event.type, event_id=event.id, new=new)
     return Response("ok", 200, mimetype="text/plain")

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeStatus, RefundReason, WarningDecision
 from billing.charges.errors import WarningDecidedError, WarningNotFoundError
-from billing.charges.locks import find_charge_id, lock_charge
+from billing.charges.locks import find_charge_id, lock_charge, moment_under_lock
 from billing.charges.refunds import request_refund
 from billing.charges.tables import Charge
 from billing.charges.tables_after import FraudWarning
@@ -45,12 +45,12 @@ def note_warning(runtime: Runtime, stripe_warning_id: str) -> bool:
         NotKnownYetError: when the charge bears our mark and is not recorded yet.
     """
     seen = get_warning(runtime.gateway, stripe_warning_id)
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         charge_id = find_charge_id(session, seen.charge)
         if charge_id is None:
             return False
         charge, pledge = lock_charge(session, charge_id)
+        now = runtime.clock.now()
         row = (
             insert(FraudWarning)
             .values(
@@ -100,7 +100,8 @@ def refund_and_stop(
     _decide(warning, WarningDecision.REFUNDED, decided_by, now)
     if pledge is not None:
         zone = runtime.settings.newsroom.timezone
-        cancel(session, pledge.id, zone=zone, now=now, reason=EndReason.FRAUD_WARNING)
+        ended_at = moment_under_lock(session, pledge.id, runtime.clock)
+        cancel(session, pledge.id, zone=zone, now=ended_at, reason=EndReason.FRAUD_WARNING)
     if charge.refunded_minor == charge.amount_minor:
         return None
     return request_refund(

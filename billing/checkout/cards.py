@@ -24,7 +24,7 @@ from billing.checkout.tables import CardUpdate, CardUpdateStatus
 from billing.db import Json
 from billing.gateway import CheckoutSession, GatewayError, RefusedError
 from billing.money import Money
-from billing.pledges.domain import CHARGEABLE, Cadence, CardLoss, PledgeStatus
+from billing.pledges.domain import Cadence, CardLoss, PledgeStatus
 from billing.pledges.service import adopt_card, get_pledge
 from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
@@ -92,10 +92,10 @@ def start_card_update(runtime: Runtime, pledge_id: int) -> str:
         PledgeEndedError: when nothing is charged for it any more.
         CheckoutUnavailableError: when Stripe cannot be reached or says no.
     """
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
-        if pledge.status not in CHARGEABLE:
+        now = runtime.clock.now()
+        if pledge.status in (PledgeStatus.LAPSED, PledgeStatus.CANCELLED):
             raise PledgeEndedError
         update = _open(session, pledge, now) or _record(session, runtime, pledge, now)
     return update.stripe_url or _open_at_stripe(runtime, update)
@@ -275,12 +275,12 @@ def _finish(runtime: Runtime, page: CheckoutSession) -> bool:
     """Take over what was saved, once; the pledge is locked before its row."""
     key = page.metadata.get("tuppence_card_update")
     query = select(CardUpdate).where(CardUpdate.idempotency_key == key)
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         pledge_id = session.scalar(query.with_only_columns(CardUpdate.pledge_id))
         if key is None or pledge_id is None:
             return False
         pledge = get_pledge(session, pledge_id, lock=True)
+        now = runtime.clock.now()
         update = session.scalars(query.with_for_update()).one()
         update.stripe_session_id = page.id
         if update.status is CardUpdateStatus.SAVED:

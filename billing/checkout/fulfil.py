@@ -218,7 +218,6 @@ def _get(session: Session, checkout_id: int) -> Checkout:
 
 
 def _fulfil_by_page(runtime: Runtime, page: CheckoutSession) -> bool:
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         checkout = session.scalars(
             select(Checkout)
@@ -227,6 +226,7 @@ def _fulfil_by_page(runtime: Runtime, page: CheckoutSession) -> bool:
         ).one_or_none()
         if checkout is None:
             return False
+        now = runtime.clock.now()
         checkout.stripe_session_id = page.id
         if page.payment is not None and page.payment.decline is not None:
             checkout.failure_code = page.payment.decline.reason
@@ -252,7 +252,7 @@ def _complete(
     recurring = checkout.cadence is not Cadence.ONCE
     if payment.status is PaymentStatus.SUCCEEDED:
         if checkout.prepays_pledge_id is not None and charge.pledge_id is None:
-            take_prepaid(session, runtime, checkout, charge, now)
+            take_prepaid(session, runtime, checkout, charge)
         elif recurring and charge.pledge_id is None:
             _promise(session, runtime, checkout, charge, payment, now)
         _become(checkout, CheckoutStatus.PAID, now)
@@ -360,6 +360,7 @@ def _promise(
         source=checkout.source,
         now=now,
     )
+    pledge.card_country = payment.country
     charge.pledge_id = pledge.id
     charge.period = 0
     session.flush()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,9 +26,10 @@ from billing.charges.domain import (
 from billing.charges.letters import PAY_LINK, pledge_url
 from billing.charges.tables import Attempt, Charge
 from billing.checkout.cards import customer_of
+from billing.checkout.closing import close_page
 from billing.checkout.domain import CheckoutStatus
 from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
-from billing.checkout.fulfil import close_overdue, fulfil_session
+from billing.checkout.fulfil import close_overdue
 from billing.checkout.start import OPENS_UNTIL, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.gateway import GatewayError, RefusedError
@@ -107,10 +107,10 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
         UnderWayError: when the saved card is being asked at this moment.
         CheckoutUnavailableError: when Stripe cannot be reached.
     """
-    now = runtime.clock.now()
     _close_dearer_page(runtime, pledge_id)
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
+        now = runtime.clock.now()
         if pledge.held_since is not None:
             raise NothingDueError
         checkout = _open_page(session, pledge, now)
@@ -130,11 +130,7 @@ def start_mending(runtime: Runtime, pledge_id: int, *, title: str) -> str:
 
 
 def _close_dearer_page(runtime: Runtime, pledge_id: int) -> None:
-    """Close the page that is open at a sum above what is agreed to now.
-
-    Nothing is locked while Stripe is asked. Dies: the next click does the same. Paid at that very
-    moment: Stripe refuses, and the payment is recorded as ever.
-    """
+    """Close the page that is open at a sum above what is agreed to now."""
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
         attempt = _open_attempt(session, pledge)
@@ -147,15 +143,8 @@ def _close_dearer_page(runtime: Runtime, pledge_id: int) -> None:
         ).one_or_none()
     if checkout is None:
         return
-    if checkout.stripe_session_id is None:  # Its answer was lost: the same key finds the page.
-        open_at_stripe(runtime, checkout)
-        with runtime.database.transaction() as session:
-            checkout = session.get_one(Checkout, checkout.id)
-    session_id = str(checkout.stripe_session_id)
     try:
-        with suppress(RefusedError):
-            runtime.gateway.expire_checkout_session(session_id)
-        fulfil_session(runtime, session_id)
+        close_page(runtime, checkout.id)
     except GatewayError as error:
         raise CheckoutUnavailableError from error
 

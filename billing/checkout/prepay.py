@@ -10,8 +10,10 @@ Step by step, with what happens if the process dies there:
    records the payment. Dies: undone whole, and told again.
 
 While the page is open, monthly charging goes on: a month that falls due meanwhile is charged, and
-the months paid ahead begin after it, so no month is ever paid twice. Only cards are taken: a bank
-debit could come back weeks later, when the months it paid for are gone (docs/adr/0044).
+the months paid ahead begin after it, so no month is ever paid twice. When the pledge is changed
+meanwhile, or ends, the page is closed (`closing.py`); what was paid before counts. Only cards are
+taken: a bank debit could come back weeks later, when the months it paid for are gone
+(docs/adr/0044).
 """
 
 from __future__ import annotations
@@ -111,9 +113,9 @@ def start_prepaying(
         PaymentUnderWayError: when a payment of it is due or under way.
         CheckoutUnavailableError: when Stripe cannot be reached.
     """
-    now = runtime.clock.now()
     with runtime.database.transaction() as session:
         pledge = get_pledge(session, pledge_id, lock=True)
+        now = runtime.clock.now()
         if pledge.version != seen:
             raise ChangedMeanwhileError
         way = next((way for way in ways_ahead(runtime, pledge, now) if way.months == months), None)
@@ -128,9 +130,7 @@ def start_prepaying(
     return checkout.stripe_url or open_at_stripe(runtime, checkout)
 
 
-def take_prepaid(
-    session: Session, runtime: Runtime, checkout: Checkout, charge: Charge, now: datetime
-) -> None:
+def take_prepaid(session: Session, runtime: Runtime, checkout: Checkout, charge: Charge) -> None:
     """The months of a checkout were paid: `charge` is theirs, and nothing is charged in them.
 
     What was declined before is let go: its payer has paid since, and more than that.
@@ -142,6 +142,7 @@ def take_prepaid(
         raise ValueError("nothing is paid ahead by this checkout")
     zone = runtime.settings.newsroom.timezone
     pledge = get_pledge(session, checkout.prepays_pledge_id, lock=True)
+    now = runtime.clock.now()
     mark_paid(session, pledge, period=None, zone=zone, now=now)
     charge.due_at = pledge.calendar(zone).due_at(pledge.turn(zone, now))
     charge.period = prepay(session, pledge, months=checkout.months, zone=zone, now=now)
@@ -160,6 +161,7 @@ def _open_page(session: Session, pledge: Pledge, way: Ahead, now: datetime) -> C
     """The page that this payer opened a while ago, if it still says the same and can be paid."""
     query = select(Checkout).where(
         Checkout.prepays_pledge_id == pledge.id,
+        Checkout.prepays_version == pledge.version,
         Checkout.status == CheckoutStatus.OPEN,
         Checkout.months == way.months,
         Checkout.amount_minor == way.total.minor,
@@ -186,6 +188,7 @@ def _record(
         idempotency_key=key,
         params={},
         prepays_pledge_id=pledge.id,
+        prepays_version=pledge.version,
         months=way.months,
         created_at=now,
         expires_at=(now + OPEN_FOR).replace(microsecond=0),

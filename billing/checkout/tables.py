@@ -32,6 +32,11 @@ class Checkout(Base):
             "prepays_pledge_id",
             postgresql_where="prepays_pledge_id IS NOT NULL",
         ),
+        Index(
+            "ix_checkouts_prepaying",
+            "id",
+            postgresql_where="status = 'open' AND prepays_pledge_id IS NOT NULL",
+        ),
     )
 
     id: Mapped[RowId]
@@ -55,6 +60,8 @@ class Checkout(Base):
     """Set from the start where a checkout makes good a charge that was declined."""
     prepays_pledge_id: Mapped[int | None] = mapped_column(ForeignKey("pledges.id"))
     """The pledge for which several months are paid ahead."""
+    prepays_version: Mapped[int | None]
+    """That pledge's version when the page was opened: once it has another, the page is closed."""
     months: Mapped[int] = mapped_column(default=1, server_default="1")
     """How many periods are paid for."""
     created_at: Mapped[Moment]

@@ -7,7 +7,16 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.db import Base, Minor, Moment, RowId, UtcDateTime, choice
+from billing.db import (
+    WRITER,
+    Base,
+    Minor,
+    Moment,
+    RowId,
+    UtcDateTime,
+    choice,
+    written_in_index,
+)
 from billing.ledger.domain import Account
 
 
@@ -18,6 +27,7 @@ class LedgerTransaction(Base):
     __table_args__ = (
         Index("ix_ledger_transactions_occurred_at", "occurred_at"),
         Index("ix_ledger_transactions_charge_id", "charge_id"),
+        written_in_index("ledger_transactions"),
     )
 
     id: Mapped[RowId]
@@ -30,6 +40,9 @@ class LedgerTransaction(Base):
     occurred_at: Mapped[Moment]
     available_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     recorded_at: Mapped[Moment]
+    written_in: Mapped[int | None] = mapped_column(server_default=WRITER)
+    """The number of the transaction that wrote it: what the rollups have not seen yet is found by
+    it. Empty in rows older than the rollups."""
 
 
 class LedgerEntry(Base):

@@ -85,13 +85,14 @@ def worker_part() -> Part:
 
 def beat_part() -> Part:
     """The clockwork that looks for due work."""
-    return _celery("beat", "beat", "--pidfile=", "--loglevel=warning")
+    return _celery("beat", "beat_app", "beat", "--pidfile=", "--loglevel=warning")
 
 
 def _worker(name: str, queues: str) -> Part:
     """Two workers on one machine need two names in front of the host's."""
     return _celery(
         name,
+        "celery_app",
         "worker",
         f"--queues={queues}",
         f"--hostname={name}@%h",
@@ -104,17 +105,9 @@ def _worker(name: str, queues: str) -> Part:
     )
 
 
-def _celery(name: str, role: str, *arguments: str) -> Part:
+def _celery(name: str, app: str, role: str, *arguments: str) -> Part:
     options = ["-W", "ignore:You're running the worker with superuser"]  # no harm on one machine
-    command = [
-        sys.executable,
-        *options,
-        "-m",
-        "celery",
-        "--quiet",
-        "--app=workers.celery_app",
-        role,
-    ]
+    command = [sys.executable, *options, "-m", "celery", "--quiet", f"--app=workers.{app}", role]
     return Part(name=name, command=tied_to_parent([*command, *arguments]))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from billing.migrate import migrate
-from billing.runtime import build_runtime
+from billing.runtime import Runtime, build_runtime
 from billing.seed.demo import seed_demo
 from billing.settings import Settings
-from billing.staff.service import invite
+from billing.staff.invitations import make_local_link
+from billing.staff.relying_party import relying_party
 
 DEMO_EDITOR = "Demo editor"
 
@@ -25,9 +26,13 @@ def prepare(settings: Settings) -> str:
     try:
         migrate(runtime.database.engine)
         seed_demo(runtime)
-        with runtime.database.transaction() as session:
-            return invite(
-                session, DEMO_EDITOR, runtime.clock.now(), runtime.links, lasts=_LINK_LASTS
-            )
+        return local_link(runtime)
     finally:
         runtime.database.dispose()
+
+
+def local_link(runtime: Runtime) -> str:
+    """The address of a one-time sign-in without a passkey, at the name where passkeys work too."""
+    with runtime.database.transaction() as session:
+        token = make_local_link(session, DEMO_EDITOR, runtime.clock.now(), lasts=_LINK_LASTS)
+    return relying_party(runtime.settings.base_url).url(f"/staff/sign-in/{token}")

@@ -152,21 +152,29 @@ def mark_paid(
 
     A pledge that returns keeps its history and its anchor's day; its next period is the one after
     the current and after the `period` paid for, where that is known: in a month that was skipped,
-    a later one is paid. One that was cancelled stays so: money that was on its way changes nothing.
+    a later one is paid. So it is where an older payment took the pledge up again before that one.
+    One that was cancelled stays so: money that was on its way changes nothing.
     """
+    if pledge.status in CHARGEABLE and period is not None and period >= pledge.next_period:
+        _go_on_after(pledge, period, zone)
     if pledge.status not in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED):
         return
     if pledge.status is PledgeStatus.LAPSED:
-        calendar = pledge.calendar(zone)
-        paid = calendar.current(now) if period is None else max(period, calendar.current(now))
-        pledge.next_period = max(pledge.next_period, paid + 1)
-        pledge.next_charge_at = calendar.due_at(pledge.next_period)
+        current = pledge.calendar(zone).current(now)
+        paid = current if period is None else max(period, current)
+        _go_on_after(pledge, max(pledge.next_period - 1, paid), zone)
         today = now.astimezone(zone).date()
         move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)
     pledge.status = PledgeStatus.ACTIVE
     pledge.past_due_since = None
     pledge.past_due_reason = None
     session.flush()
+
+
+def _go_on_after(pledge: Pledge, period: int, zone: ZoneInfo) -> None:
+    pledge.next_period = period + 1
+    pledge.next_charge_at = pledge.calendar(zone).due_at(pledge.next_period)
+    pledge.renewal_notice_id = None  # It announced the period that is paid for by now.
 
 
 def lapse(session: Session, pledge: Pledge, *, zone: ZoneInfo, now: datetime) -> bool:

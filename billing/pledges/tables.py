@@ -10,7 +10,17 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.db import Base, Json, Minor, Moment, RowId, UtcDateTime, choice
+from billing.db import (
+    WRITER,
+    Base,
+    Json,
+    Minor,
+    Moment,
+    RowId,
+    UtcDateTime,
+    choice,
+    written_in_index,
+)
 from billing.pledges.domain import (
     Cadence,
     Calendar,
@@ -64,7 +74,7 @@ class Pledge(Base):
         Index(
             "ix_pledges_card_expires_on",
             "card_expires_on",
-            postgresql_where="status = 'active' AND card_expires_on IS NOT NULL",
+            postgresql_where="status IN ('active', 'paused') AND card_expires_on IS NOT NULL",
         ),
         Index("ix_pledges_paused_until", "paused_until", postgresql_where="status = 'paused'"),
         Index("ix_pledges_stripe_payment_method_id", "stripe_payment_method_id"),
@@ -100,6 +110,8 @@ class Pledge(Base):
     card_last4: Mapped[str | None] = mapped_column(String(4))
     card_expires_on: Mapped[date | None]
     """The last day of its month; empty for what does not expire, or is not known yet."""
+    card_country: Mapped[str | None] = mapped_column(String(2))
+    """Where the card of its first payment is from (ISO 3166); never changed afterwards."""
     card_lost: Mapped[CardLoss | None] = mapped_column(choice(CardLoss))
     """Why there is no payment method any more; a line for staff."""
     renewal_notice_id: Mapped[int | None] = mapped_column(
@@ -151,6 +163,7 @@ class PledgeChange(Base):
             "(spared_from IS NULL) = (spared_until IS NULL) AND spared_from < spared_until",
             name="spared_is_a_range",
         ),
+        written_in_index("pledge_changes"),
     )
 
     id: Mapped[RowId]
@@ -173,6 +186,9 @@ class PledgeChange(Base):
     spared_until: Mapped[int | None]
     """The periods, the last one excluded, that are never charged because of it."""
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    written_in: Mapped[int | None] = mapped_column(server_default=WRITER)
+    """The number of the transaction that wrote it: what the rollups have not seen yet is found by
+    it. Empty in rows older than the rollups."""
 
 
 class MovementKind(StrEnum):
@@ -195,6 +211,8 @@ class PledgeMovement(Base):
     __table_args__ = (
         UniqueConstraint("pledge_id", "kind", "occurred_at"),
         Index("ix_pledge_movements_effective_on", "effective_on"),
+        Index("ix_pledge_movements_supporter_id", "supporter_id"),
+        written_in_index("pledge_movements"),
     )
 
     id: Mapped[RowId]
@@ -207,3 +225,6 @@ class PledgeMovement(Base):
     occurred_at: Mapped[Moment]
     effective_on: Mapped[date]
     """The newsroom's day on which it counts: churn does when the paid period ends."""
+    written_in: Mapped[int | None] = mapped_column(server_default=WRITER)
+    """The number of the transaction that wrote it: what the rollups have not seen yet is found by
+    it. Empty in rows older than the rollups."""

@@ -13,10 +13,12 @@ from billing.pledges.tables import MovementKind
 from billing.reminders import brake
 from billing.revenue import renewals
 from billing.revenue.charts import Chart, Series, render
+from billing.revenue.counts import counts_for
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
+from billing.staff.domain import Role
 from billing.staff.formats import Formats
-from billing.staff.guard import PREFIX, signed_in
+from billing.staff.guard import PREFIX, requires, signed_in
 from billing.web import runtime
 
 blueprint = Blueprint("revenue", __name__, url_prefix=PREFIX)
@@ -46,6 +48,7 @@ MOVES = {
 
 
 @blueprint.get("/")
+@requires(Role.VIEWER)
 def overview() -> str:
     """This month against the goal, what it consists of, and what needs a person."""
     parts = runtime()
@@ -67,6 +70,8 @@ def overview() -> str:
         money_of=Money,
         zone=newsroom.timezone.key,
         staff=signed_in(),
+        sees_people=signed_in().role.covers(Role.DESK),
+        counts=counts_for(signed_in().role, seen),
         support_url=parts.links.url("/support"),
         chart=render(chart),
         chart_title=chart.title,

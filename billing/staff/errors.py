@@ -1,4 +1,4 @@
-"""What can go wrong when staff sign in."""
+"""What can go wrong when staff sign in and look after each other's access."""
 
 
 class SignInError(Exception):
@@ -10,12 +10,28 @@ class LinkUnknownError(SignInError):
 
 
 class LinkUsedError(SignInError):
-    """The link has signed someone in already."""
+    """The link has been used, and not by this browser just now."""
+
+
+class LinkUsedHereError(LinkUsedError):
+    """The link was used by this very browser a moment ago: a second click."""
 
 
 class LinkExpiredError(SignInError):
-    """The link is too old."""
+    """The link is too old, or a newer one has taken its place."""
 
 
-class StaffNameError(ValueError):
-    """A name that is empty or too long, or of someone who works here no longer."""
+class PasskeyError(Exception):
+    """A passkey's answer that is not taken; `str(error)` tells staff why, in a sentence."""
+
+
+class StaffError(ValueError):
+    """A change to somebody's access that can't be made; `str(error)` says why."""
+
+
+class StaffNameError(StaffError):
+    """A name that is empty, too long or taken, or of someone who works here no longer."""
+
+
+class LastAdminError(StaffError):
+    """Nobody would be left who can sign in and look after everybody's access."""

@@ -11,11 +11,11 @@ from sqlalchemy import text
 
 from billing.audit.report import audit
 from billing.charges.due import create_due_charges
-from billing.charges.submit import submit
 from billing.cli import main
 from billing.runtime import Runtime
 from tests.support.people import NoLimit, card_of, charges_of, pledge_of, stripe_client
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 DROP_PERIOD = "ALTER TABLE charges DROP CONSTRAINT uq_charges_pledge_id_period"
 ADD_PERIOD = (
@@ -112,6 +112,12 @@ BREACHES = {
     "charged in a pause": Breach(
         2, "attempt 1 began while pledge 1 was paused",
         CHANGE.format(kind="paused", agreed=500, spared="NULL, NULL"), CHANGED,
+        "UPDATE attempts SET pledge_version = 1",
+    ),
+    "charged in a pause, before attempts knew the version": Breach(
+        2, "attempt 1 began while pledge 1 was paused",
+        CHANGE.format(kind="paused", agreed=500, spared="NULL, NULL"), CHANGED,
+        "UPDATE attempts SET pledge_version = NULL",
     ),
     "another sum than was agreed to": Breach(
         2, "pledge 1 takes 500 monthly, not the 400 monthly agreed to last",
@@ -183,6 +189,10 @@ BREACHES = {
     "the history no longer append-only": Breach(
         5, "pledge_changes_append_only is missing or off", OFF.format("pledge_changes"),
         undo=(ON.format("pledge_changes"),),
+    ),
+    "the audit trail no longer append-only": Breach(
+        5, "staff_audit_append_only is missing or off", OFF.format("staff_audit"),
+        undo=(ON.format("staff_audit"),),
     ),
     "revenue not explained": Breach(
         9, "pledge 1 counts 7200 a year, its movements 6000", CHANGED,

@@ -11,12 +11,12 @@ from celery import Celery
 from sqlalchemy import text
 
 from billing.charges.due import claim_due_charges, create_due_charges
-from billing.charges.submit import submit
 from billing.clock import SystemClock
 from billing.gateway import PAYMENT_EXPANSIONS
 from tests.bench.figures import Figure, Say
 from tests.bench.house import House, opened, wait_until
 from tests.bench.people import bring_customers, write_pledges
+from tests.support.taking import submit
 
 SECONDS = 60
 LEAD_SECONDS = 5
@@ -31,7 +31,10 @@ _CALLS = "POST /v1/payment_intents"
 class _NoLimit:
     """A pace that never waits."""
 
-    def acquire(self) -> None:
+    def acquire(self, *, ahead: float = 0.0) -> None:
+        return
+
+    def leave(self) -> None:
         return
 
     def sent(self, at: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.browser import Person, person, start_chromium
-from tests.support.newsroom import Newsroom
+from tests.support.newsroom import Newsroom, running
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def newsroom(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
     """Everything, as `make run` starts it. It asks for Chromium first: no browser, no start."""
-    started = Newsroom(tmp_path_factory.mktemp("newsroom"))
-    started.start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.said()
+    with running(tmp_path_factory.mktemp("newsroom")) as started:
+        yield started
 
 
 @pytest.fixture

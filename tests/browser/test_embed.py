@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, Route, expect
+from werkzeug.serving import make_server
 
-from tests.support.browser import Person, person
-from tests.support.newsroom import Newsroom
+from tests.support.browser import Person, WebAlone, person
+from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.alone]
+pytestmark = pytest.mark.browser
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -67,9 +69,28 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def guest(chromium: Browser, newsroom: Newsroom) -> Iterator[Person]:
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    return {**environment, "BASE_URL": f"http://127.0.0.1:{free_port()}"}
+
+
+@pytest.fixture
+def ours(environment: dict[str, str], guarded_app: Flask) -> Iterator[str]:
+    """Our own site: pages alone are looked at, so there is no more than the web server."""
+    origin = environment["BASE_URL"]
+    port = int(origin.rpartition(":")[2])
+    server = make_server("127.0.0.1", port, guarded_app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield origin
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def guest(chromium: Browser, ours: str) -> Iterator[Person]:
     """A reader of that other site."""
-    with person(chromium, newsroom, scripts=True) as somebody:
+    with person(chromium, WebAlone(ours), scripts=True) as somebody:
         yield somebody
 
 

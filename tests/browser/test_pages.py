@@ -16,6 +16,7 @@ from tests.browser.axe import contrast_in_the_dark, violations, violations_of_wo
 from tests.browser.states import State
 from tests.browser.traces import Traces, leave_traces
 from tests.support.browser import Person, person
+from tests.support.keys import Keys
 from tests.support.newsroom import Newsroom
 
 pytestmark = [pytest.mark.browser, pytest.mark.alone]
@@ -71,7 +72,8 @@ def look_at(visitor: Person, name: str, pictures: Path) -> None:
     """
     page, faults = visitor.page, []
     for size in (DESK, PHONE) if visitor.language == "en" else (PHONE,):
-        page.set_viewport_size(size)
+        if page.viewport_size != size:
+            page.set_viewport_size(size)
         if page.locator("iframe").count():  # Chromium draws a frame only as far as the window goes
             page.set_viewport_size({**size, "height": page.evaluate(_HEIGHT)})
         page.screenshot(
@@ -119,24 +121,79 @@ def test_in_russian(russian: Person, traces: Traces, pictures: Path, state: Stat
     look_at(russian, state.name, pictures)
 
 
-def test_staff(staff: Person, traces: Traces, pictures: Path) -> None:
-    staff.open("/staff/")
+def test_strangers_at_the_staff_door(
+    staff: Person, reader: Person, traces: Traces, pictures: Path
+) -> None:
+    staff.open_staff()
     look_at(staff, "staff-stranger", pictures)
     staff.page.goto(traces.old_staff_link)
     look_at(staff, "staff-link-too-old", pictures)
-    staff.open("/staff/sign-in/broken")
-    look_at(staff, "staff-link-broken", pictures)
-    link = staff.newsroom.tuppence("staff", "invite", "Marta Lind").stdout.strip()
-    staff.page.goto(link)
+    staff.open("/staff/sign-in")
+    expect(staff.page.get_by_role("alert")).to_contain_text(f"at {staff.newsroom.staff_web} only")
+    reader.open_staff("/staff/sign-in")
+    expect(reader.page.get_by_text("Passkeys need JavaScript")).to_be_visible()
+    expect(reader.page.get_by_role("button", name="Sign in with a passkey")).to_be_disabled()
+
+
+def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
+    """From the invitation to the next sign-in, and asked again in between."""
+    page, keys = staff.page, Keys(staff)
+    link = staff.newsroom.tuppence("staff", "invite", "Marta Lind", "--role=admin").stdout.strip()
+    keys.plug_in()
+    page.goto(link)
+    look_at(staff, "staff-join", pictures)
+    staff.send("form.passkey")
+    expect(page.get_by_role("heading", name="One more passkey, please")).to_be_visible()
+    staff.send_expecting("form.passkey", "has a passkey for you already")
+    look_at(staff, "staff-passkeys", pictures)
+    keys.plug_in()
+    staff.send("form.passkey")
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(2)
+    page.goto(link)
+    expect(page).to_have_url(f"{staff.newsroom.staff_web}/staff/passkeys")
+
+    staff.send("form.desk__out")
+    look_at(staff, "staff-signed-out", pictures)
+    staff.open_staff("/staff/members")
+    page.get_by_role("link", name="Sign in").click()
     look_at(staff, "staff-sign-in", pictures)
+    staff.send("form.passkey")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Staff")
+    look_at(staff, "staff-members", pictures)
+
+    staff.newsroom.sql("UPDATE staff_sessions SET verified_at = now() - interval '1 year'")
+    page.get_by_label("Name").fill("Dan Orr")
+    staff.send("form.fields")
+    look_at(staff, "staff-verify", pictures)
+    staff.send("form.passkey")
+    expect(page).to_have_url(f"{staff.newsroom.staff_web}/staff/members")
+    page.get_by_label("Name").fill("Dan Orr")
+    staff.send("form.fields")
+    look_at(staff, "staff-link-made", pictures)
+    keys.unplug()
+    page.goto(page.locator("pre").inner_text())
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Dan Orr")
+
+
+def test_what_staff_see(staff: Person, traces: Traces, pictures: Path) -> None:
+    staff.open("/demo/staff")
+    look_at(staff, "staff-sign-in-locally", pictures)
     staff.send()
     expect(staff.page.get_by_role("heading", level=2).first).to_be_visible()
     look_at(staff, "staff-revenue", pictures)
-    staff.page.goto(link)
-    look_at(staff, "staff-link-used", pictures)
-    staff.open("/staff/")
-    staff.send("form.desk__out")
-    look_at(staff, "staff-signed-out", pictures)
+    staff.open_staff("/staff/members/1")
+    look_at(staff, "staff-member", pictures)
+    staff.open_staff("/staff/audit-trail")
+    look_at(staff, "staff-audit-trail", pictures)
+    staff.newsroom.sql("UPDATE staff_members SET role = 'viewer' WHERE name = 'Demo editor'")
+    staff.open_staff("/staff/audit-trail")
+    look_at(staff, "staff-role-refused", pictures)
+    staff.open_staff()
+    look_at(staff, "staff-revenue-viewer", pictures)
+    staff.newsroom.sql("UPDATE staff_members SET role = 'admin' WHERE name = 'Demo editor'")
+    staff.newsroom.sql("UPDATE staff_sessions SET browser = 'Another one'")
+    staff.open_staff()
+    look_at(staff, "staff-stolen", pictures)
 
 
 def test_a_label_that_is_gone_is_found(reader_with_scripts: Person) -> None:

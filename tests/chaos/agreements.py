@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tests.chaos import dues
-from tests.chaos.facts import Agreed, Cancelled, Due
+from tests.chaos.facts import Agreed, Cancelled, Changed, Due, Prepaid
 from tests.chaos.people import ZONE
-
-ROUND_ABOUT = timedelta(minutes=40)
-"""How exactly the harness knows a moment: the clock goes back by a quarter of an hour at times."""
+from tests.chaos.wishes import ROUND_ABOUT, changed_dues, notice_owed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +20,8 @@ class Account:
     anchor: datetime
     cadence: str
     email: str
+    changes: Sequence[Changed] = ()
+    prepaid: Prepaid | None = None
 
 
 def agreed(
@@ -29,6 +29,8 @@ def agreed(
 ) -> Agreed:
     """What should have come of it by `settled_at`, given when its notices arrived."""
     moments = dues.until(account.anchor, account.cadence, ZONE, settled_at + dues.WRITTEN_AHEAD)
+    if account.changes:
+        return _agreed_anew(account, moments, told, settled_at)
     annual = account.cadence == "annual"
     return Agreed(
         amount=account.amount,
@@ -36,6 +38,20 @@ def agreed(
         dues=list(_dues(moments, end, told if annual else None, settled_at)),
         cancelled_at=end.confirmed_at if end else None,
         notice_owed=annual and _notice_owed(moments, end, settled_at),
+    )
+
+
+def _agreed_anew(
+    account: Account, moments: Sequence[datetime], told: Sequence[datetime], settled_at: datetime
+) -> Agreed:
+    """What should have come of a pledge that its reader has changed."""
+    return Agreed(
+        amount=account.amount,
+        email=account.email,
+        dues=changed_dues(
+            moments, account.amount, account.changes, account.prepaid, told, settled_at
+        ),
+        notice_owed=notice_owed(moments, account.changes, settled_at),
     )
 
 

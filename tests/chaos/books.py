@@ -11,6 +11,8 @@ from email import message_from_bytes
 from email.message import Message as ParsedMail
 from typing import Any
 
+import psycopg
+
 from billing.local.mail.store import MailStore
 from billing.mail import message_id_for
 from billing.runtime import Runtime
@@ -19,11 +21,13 @@ from tests.chaos.compare_mails import CANCELLED, NOTICE, REMINDER
 from tests.chaos.facts import (
     Agreed,
     Cancelled,
+    Changed,
     Facts,
     Mail,
     Message,
     Owed,
     Paid,
+    Prepaid,
     Recorded,
     Taken,
     Visit,
@@ -74,6 +78,7 @@ class Seen:
     """Messages up to this one belong to the time before."""
     paid: Sequence[Paid]
     cancelled: Sequence[Cancelled]
+    changed: Sequence[Changed]
     settled_at: datetime
     """By this moment of the clock everything due had been done."""
 
@@ -92,7 +97,8 @@ class _First:
 
 def read(services: Services, runtime: Runtime, plan: Plan, seen: Seen) -> Facts:
     """Everything that is compared."""
-    first = _first_payments(services)
+    pages = list(_paid_pages(services))
+    first = _first_payments(services, [page for page in pages if not _pledge_of(page)])
     mails = list(_mails(services))
     with services.database() as database:
         charges = {
@@ -107,6 +113,7 @@ def read(services: Services, runtime: Runtime, plan: Plan, seen: Seen) -> Facts:
             for row in database.execute(_CHARGES)
         }
         ledger = {row[0]: (row[1], row[2]) for row in database.execute(_LEDGER)}
+        prepaid = list(_prepaid(pages, charges, database))
         outbox = [
             Message(
                 message_id=message_id_for(runtime, key),
@@ -116,9 +123,10 @@ def read(services: Services, runtime: Runtime, plan: Plan, seen: Seen) -> Facts:
             for key, status in database.execute(_OUTBOX, [seen.outbox_from])
         ]
     return Facts(
-        agreed=_agreed(plan, seen, first, mails),
+        agreed=_agreed(plan, seen, first, mails, prepaid),
         charges=charges,
-        taken=list(_taken(services)),
+        taken=[*_taken(services), *_taken_ahead(prepaid)],
+        prepaid=prepaid,
         stripe=dict(_movements(services)),
         ledger=ledger,
         outbox=outbox,
@@ -132,18 +140,28 @@ def read(services: Services, runtime: Runtime, plan: Plan, seen: Seen) -> Facts:
 
 
 def _agreed(
-    plan: Plan, seen: Seen, first: Sequence[_First], mails: Sequence[Mail]
+    plan: Plan,
+    seen: Seen,
+    first: Sequence[_First],
+    mails: Sequence[Mail],
+    prepaid: Sequence[Prepaid],
 ) -> dict[int, Agreed]:
     told: dict[str, list[datetime]] = defaultdict(list)
     for mail in mails:
         if mail.kind == NOTICE and mail.at is not None:
             told[mail.recipient].append(mail.at)
+    changes: dict[int, list[Changed]] = defaultdict(list)
+    for change in seen.changed:
+        changes[change.pledge].append(change)
+    ahead = {each.pledge: each for each in prepaid}
     accounts = {
-        seen.ids[promise.number]: Account(
+        (pledge := seen.ids[promise.number]): Account(
             amount=promise.amount,
             anchor=promise.anchor,
             cadence=promise.cadence,
             email=promise.email,
+            changes=changes[pledge],
+            prepaid=ahead.get(pledge),
         )
         for promise in plan.promises
     } | {
@@ -174,13 +192,46 @@ def _visit(seen: Paid, first: Sequence[_First]) -> Visit:
     )
 
 
-def _first_payments(services: Services) -> list[_First]:
-    """Every Checkout page at Stripe that was paid, with what we have for its payment."""
-    pages = [
-        page
-        for page in _listed(services, "/v1/checkout/sessions?expand[]=data.payment_intent")
-        if page["payment_status"] == "paid"
-    ]
+def _paid_pages(services: Services) -> Iterator[Any]:
+    """Every Checkout page at Stripe that was paid."""
+    for page in _listed(services, "/v1/checkout/sessions?expand[]=data.payment_intent"):
+        if page["payment_status"] == "paid":
+            yield page
+
+
+def _pledge_of(page: Any) -> int | None:
+    """The pledge for which a page takes months ahead."""
+    number = page["metadata"].get("tuppence_pledge")
+    return None if number is None else int(number)
+
+
+def _prepaid(
+    pages: Sequence[Any], charges: Mapping[int, Recorded], database: psycopg.Connection[Any]
+) -> Iterator[Prepaid]:
+    """Months paid ahead on Stripe's pages, with what we have for each payment."""
+    for page in pages:
+        pledge, intent = _pledge_of(page), page["payment_intent"]
+        if pledge is None:
+            continue
+        row = database.execute(_FIRST, [[intent["id"]]]).fetchone()
+        charge = row[1] if row else None
+        yield Prepaid(
+            pledge=pledge,
+            amount=intent["amount_received"],
+            at=datetime.fromtimestamp(intent["created"], UTC),
+            charge=charge,
+            period=charges[charge].period if charge in charges else None,
+        )
+
+
+def _taken_ahead(prepaid: Sequence[Prepaid]) -> Iterator[Taken]:
+    for each in prepaid:
+        if each.charge is not None:
+            yield Taken(charge=each.charge, amount=each.amount, at=each.at)
+
+
+def _first_payments(services: Services, pages: Sequence[Any]) -> list[_First]:
+    """First payments on Stripe's pages, with what we have for each."""
     intents = [page["payment_intent"]["id"] for page in pages]
     with services.database() as database:
         ours = {row[0]: row[1:] for row in database.execute(_FIRST, [intents])}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.chaos.people import Visitor
+from tests.chaos.people import Kind, Visitor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,12 @@ class Due:
     """A charge made before this was not due."""
     owed: bool = True
     """False where it may be made or not: its reader cancelled at about that time."""
+    amounts: frozenset[int] | None = None
+    """What may be taken, where that is not the pledge's first sum."""
+    left_out: bool = False
+    """Nothing may be taken: its reader left it out, or has paid for it ahead."""
+    optional: bool = False
+    """Whether the pledge goes on though nothing was taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,36 @@ class Cancelled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """A change of a pledge, as its reader saw it."""
+
+    pledge: int
+    kind: Kind
+    asked_at: datetime
+    confirmed_at: datetime | None
+    """When a page said that it was done; None when none did: then it may have been or not."""
+    amount: int
+    """What is taken afterwards, or for the months ahead, in minor units."""
+    turn: int = 0
+    """The period that the page showed as the next."""
+    until: datetime | None = None
+    """The end of a pause, as the page showed it."""
+    refused: bool = False
+    """Whether no button was ever pressed: no page asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepaid:
+    """Months paid ahead: Stripe's payment, and the period that our books have for it."""
+
+    pledge: int
+    amount: int
+    at: datetime
+    charge: int | None
+    period: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Owed:
     """A reminder that somebody asked for."""
 
@@ -141,3 +177,4 @@ class Facts:
     mails: Sequence[Mail]
     visits: Sequence[Visit] = ()
     reminders: Sequence[Owed] = ()
+    prepaid: Sequence[Prepaid] = ()

@@ -136,6 +136,8 @@ def arm() -> None:
     event.listen(Session, "after_begin", lambda *_: reaper.transaction_begins())
     event.listen(Engine, "commit", lambda _: reaper.numbered("before commit"))
     event.listen(Session, "after_commit", lambda _: reaper.numbered("after commit"))
+    event.listen(Engine, "before_cursor_execute", lambda *_: reaper.step("before statement"))
+    event.listen(Engine, "after_cursor_execute", lambda *_: reaper.step("after statement"))
     sys.addaudithook(_listener(reaper))
 
 

@@ -11,6 +11,7 @@ out. When nobody writes any more, everybody still alive is killed.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ import kombu.transport.redis
 from sqlalchemy.orm import configure_mappers
 
 import billing.app
+import workers.beat_app
 import workers.cards
 import workers.charges
 import workers.events
@@ -104,6 +106,8 @@ def _warm() -> None:
     }
     write_email("receipt", "en", facts, settings.newsroom)
     parts.database.dispose()
+    gc.collect()
+    gc.freeze()  # or each collection in a fork would copy all of it
 
 
 def _become(wanted: dict[str, Any]) -> NoReturn:
@@ -129,7 +133,7 @@ def _start(program: str, argv: list[str]) -> None:
     """Run as Celery's or the web server's own command would."""
     if program == "celery":
         arm()
-        app.start(argv)
+        (workers.beat_app.app if "beat" in argv else app).start(argv)
     else:
         sys.argv = [program, *argv]
         granian.cli.entrypoint()  # what it serves is armed when it is loaded: `web.py`

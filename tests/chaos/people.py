@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from tests.chaos import dues
@@ -22,6 +23,13 @@ CANCELLED_SHARE = 0.04
 REMINDED_SHARE = 0.1
 GIVERS_SHARE = 0.25
 """Of those who asked to be reminded: who gives before that day, and must not be written to."""
+
+CHANGED_SHARE = 0.12
+LEAST_CHANGED = 7
+"""How many pledges their readers change: so many of all, and each kind of change once at least."""
+
+MONTHS_AHEAD = 3
+ANNUAL_DOLLARS = 60
 
 VISITS_PER_MONTH = 0.01
 """New readers in a month, as a part of the pledges."""
@@ -77,6 +85,30 @@ class Reminder:
     asked_at: datetime
     gives: bool
     """Whether they give before that day: then no email is owed."""
+
+
+class Kind(StrEnum):
+    """What a reader wants of a pledge."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    SKIP = "skip"
+    LOWER = "lower"
+    RAISE = "raise"
+    ANNUAL = "annual"
+    AHEAD = "ahead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the reader of a monthly pledge changes about it in a leg."""
+
+    number: int
+    """The pledge's, in the plan."""
+    kind: Kind
+    leg: int
+    amount: int
+    """What is taken afterwards, or for the months ahead, in minor units."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +170,44 @@ def remind_at(asked_at: datetime) -> datetime:
 def visitors(count: int, *, seed: int, legs: int, span: float) -> tuple[Visitor, ...]:
     """New readers, spread over the legs; each comes within the first `span` seconds of one."""
     return tuple(_visitor(number, seed, legs, span) for number in range(count))
+
+
+def wishes(
+    pledges: Sequence[Promise], asked: Sequence[Reminder], *, seed: int, legs: int
+) -> tuple[Wish, ...]:
+    """Who changes what: of steady monthly pledges, one reader each, save who ends a pause again.
+
+    Not of those whose first renewal keeps a reminder from being sent.
+    """
+    dice = dice_for(seed, "wishes")
+    givers = {reminder.email for reminder in asked if reminder.gives}
+    steady = [
+        promise
+        for promise in pledges
+        if _surely_gives(promise) and promise.email not in givers and promise.currency != "jpy"
+    ]
+    count = min(len(steady), max(LEAST_CHANGED, int(len(pledges) * CHANGED_SHARE)))
+    kinds: list[Kind] = []
+    made: list[Wish] = []
+    for promise in dice.sample(steady, count):
+        kinds = kinds or dice.sample(list(Kind), len(Kind))
+        kind, leg = kinds.pop(), dice.randint(1, max(1, legs - 1))
+        if kind is Kind.RESUME:
+            made.append(_wish(promise, Kind.PAUSE, leg))
+            leg += 1
+        made.append(_wish(promise, kind, leg))
+    return tuple(made)
+
+
+def _wish(promise: Promise, kind: Kind, leg: int) -> Wish:
+    amounts = {
+        Kind.LOWER: promise.amount - 100,
+        Kind.RAISE: promise.amount + 200,
+        Kind.ANNUAL: ANNUAL_DOLLARS * 100,
+        Kind.AHEAD: promise.amount * MONTHS_AHEAD,
+    }
+    amount = amounts.get(kind, promise.amount)
+    return Wish(number=promise.number, kind=kind, leg=leg, amount=amount)
 
 
 def dice_for(seed: int, purpose: str) -> random.Random:

@@ -17,18 +17,23 @@ from tests.chaos.people import (
     Promise,
     Reminder,
     Visitor,
+    Wish,
     dice_for,
     promises,
     reminders,
     visitors,
+    wishes,
 )
-from tests.chaos.points import PER_CHARGE, SWEEPS, WEB, WEB_POINTS, WORKER_POINTS, task_of
+from tests.chaos.points import COMMON, SWEEPS, WEB, WEB_POINTS, WORKER_POINTS, task_of
 
 MONTH = timedelta(days=30, hours=12)
 OUTAGE = timedelta(days=3)
 
 TINY = 100
 """Below so many pledges a run is there to be quick."""
+
+SELDOM = 4
+"""A process is killed at most at the so-manieth time it comes by a step that is not common."""
 
 _LIVES = 400
 """In the longest lives a process comes by a common step so often: some ten seconds of a large run,
@@ -103,11 +108,10 @@ class Plan:
     promises: tuple[Promise, ...]
     reminders: tuple[Reminder, ...]
     visitors: tuple[Visitor, ...]
+    wishes: tuple[Wish, ...]
     legs: tuple[Leg, ...]
     common: int
     """A process is killed at most at the so-manieth time it comes by a common step."""
-    seldom: int
-    """The same for the steps of a tick."""
 
     def kills(self, points: Sequence[str], part: str) -> Iterator[tuple[str, int]]:
         """Steps to be killed at, and at the how-manieth time, without end: each equally often."""
@@ -115,13 +119,14 @@ class Plan:
         while True:
             dice.shuffle(deck)
             for point in deck:
-                yield point, dice.randint(1, self._latest(task_of(point)))
+                yield point, dice.randint(1, self._latest(point))
 
-    def _latest(self, task: str) -> int:
+    def _latest(self, point: str) -> int:
         """At the how-manieth time at most. The one web server comes by a step more often."""
-        if task in PER_CHARGE:
+        task = task_of(point)
+        if point in COMMON:
             return self.common * (2 if task == WEB else 1)
-        return 2 if task in SWEEPS else self.seldom
+        return 2 if task in SWEEPS else SELDOM
 
     def lines(self) -> Iterator[str]:
         """The plan in words."""
@@ -140,6 +145,8 @@ class Plan:
                 f"leg {visitor.leg}: after {visitor.after:.2f} s a visitor gives {visitor.amount} "
                 f"usd {visitor.cadence}, card {visitor.card}, {visitor.clicks} clicks"
             )
+        for wish in self.wishes:
+            yield f"leg {wish.leg}: pledge {wish.number}: {wish.kind}, then {wish.amount}"
         for leg in self.legs:
             manner = " after an outage" if leg.outage else " in haste" if leg.hasty else ""
             yield f"leg {leg.number}: {leg.advance}{manner}"
@@ -165,17 +172,18 @@ def make_plan(*, pledges: int, months: int, seed: int) -> Plan:
     legs = tuple(_legs(dice, months, a_month, weight=max(1, pledges // a_month // 60), span=span))
     end = begin + sum((leg.advance for leg in legs), timedelta())
     pledged = promises(pledges, seed=seed, begin=begin, end=end, legs=len(legs))
+    asked = reminders(pledged, seed=seed, begin=begin, end=end)
     new = max(4, int(pledges * months * VISITS_PER_MONTH))
     return Plan(
         seed=seed,
         begin=begin,
         end=end,
         promises=pledged,
-        reminders=reminders(pledged, seed=seed, begin=begin, end=end),
+        reminders=asked,
         visitors=visitors(new, seed=seed, legs=len(legs), span=span),
+        wishes=wishes(pledged, asked, seed=seed, legs=len(legs)),
         legs=legs,
         common=max(2, min(pledges * months // 30, _LIVES)),
-        seldom=4 if pledges < TINY else 12 if pledges < 500 else 40,
     )
 
 

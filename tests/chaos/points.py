@@ -2,7 +2,7 @@
 
 `commit 2` is the commit of the second transaction of a task. Transactions are numbered as they
 begin, so that the names need no knowledge of the code between. Those of `take` claim and open
-charges in turns.
+charges in turns. A webhook is stored by one statement, which is a transaction of its own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "before commit 2",
         "after commit 2",
     ),
-    "webhook": ("after begin 1", "before commit 1", "after commit 1"),
+    "webhook": ("before statement", "after statement"),
     "renew": _TICK,
     "announce": ("before commit 1", "after commit 1"),
     "send_due": ("before commit 3", "after commit 3"),
@@ -72,6 +72,15 @@ PER_CHARGE = frozenset({SEND, "process_event", "send_message", "webhook"})
 
 SWEEPS = frozenset({"backfill_events", "reconcile_ledger"})
 """What happens seldom even among those."""
+
+COMMON = frozenset(
+    f"{task}: {step}"
+    for task in PER_CHARGE
+    for step in STEPS[task]
+    if task != SEND or step in _CALL
+)
+"""Steps that a process comes by all the time. What was paid is recorded by another thread: a sender
+records only what was no plain success."""
 
 WEB = "webhook"
 """What the web server does; all else is the workers'."""

@@ -7,6 +7,9 @@ from typing import Any
 
 import psycopg
 
+from billing.charges import books
+from billing.charges.events import SWEEP as EVENTS_SWEEP
+
 _DUE_PLEDGES = """
 SELECT count(*) FROM pledges p LEFT JOIN outbox o ON o.id = p.renewal_notice_id
 WHERE p.status = 'active' AND p.next_charge_at <= %(now)s
@@ -56,8 +59,8 @@ def busy(database: psycopg.Connection[Any], now: datetime) -> int:
 
 def swept(database: psycopg.Connection[Any], since: datetime) -> bool:
     """Whether both sweeps over Stripe's lists have been made after `since`."""
-    query = "SELECT count(*) FROM sweep_marks WHERE seen_until >= %s"
-    row = database.execute(query, [since]).fetchone()
+    query = "SELECT count(*) FROM sweep_marks WHERE seen_until >= %s AND name = ANY(%s)"
+    row = database.execute(query, [since, [books.SWEEP, EVENTS_SWEEP]]).fetchone()
     return row is not None and row[0] == 2
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from billing.audit.report import audit
-from billing.charges.letters import CANCEL_LINK, pledge_url
+from billing.charges.letters import CANCEL_LINK, MANAGE_LINK, pledge_url
 from billing.clock import FileClock
 from billing.migrate import migrate
 from billing.runtime import Runtime, build_runtime
@@ -24,6 +24,7 @@ from tests.chaos.crew import Crew
 from tests.chaos.environ import environment
 from tests.chaos.faults import Faults
 from tests.chaos.history import bring, remind
+from tests.chaos.people import Kind
 from tests.chaos.plan import TINY, Leg, Plan
 from tests.chaos.points import WEB_POINTS, WORKER_POINTS
 from tests.chaos.readers import Readers
@@ -42,6 +43,9 @@ _FROZEN_ABOVE_SECONDS = 1200
 _ON_THE_WAY_SECONDS = 0.05
 _UNKNOWN = -1
 _POLL_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
+"""How often the database is asked what is left, where it holds much."""
+
 _STILL_SECONDS, _TINY_STILL_SECONDS = 1.5, 0.8
 _NO_PROGRESS_SECONDS = 20.0
 _PATIENCE_SECONDS = 90.0
@@ -92,7 +96,7 @@ class Run:
         self._ids: Mapping[int, int] = {}
         self._settled_at = plan.end
         self._database: psycopg.Connection[Any]
-        self._pending = (0, 0.0)
+        self._pending = self._looked = (0, 0.0)
         self._tiny = len(plan.promises) < TINY
         self._patience = _TINY_STILL_SECONDS if self._tiny else _STILL_SECONDS
 
@@ -150,6 +154,7 @@ class Run:
             self._faults.done["clock moved on in mid-work"] += 1
         began, actions, nudges = time.monotonic(), list(leg.actions), _NUDGES
         self._let_cancel(leg)
+        self._let_change(leg)
         visitors = sorted(
             (visitor for visitor in self._plan.visitors if visitor.leg == leg.number),
             key=lambda visitor: visitor.after,
@@ -172,6 +177,13 @@ class Run:
             if promise.cancelled_in == leg.number:
                 pledge = self._ids[promise.number]
                 self._readers.cancel(pledge, pledge_url(self._runtime, CANCEL_LINK, pledge))
+
+    def _let_change(self, leg: Leg) -> None:
+        """Readers who change their pledges in this leg follow the link to the pledge's page."""
+        for wish in self._plan.wishes:
+            if wish.leg == leg.number:
+                pledge = self._ids[wish.number]
+                self._readers.change(wish, pledge, pledge_url(self._runtime, MANAGE_LINK, pledge))
 
     def _come_to_rest(self) -> None:
         """Faults are over: everything is brought to its end, the clock moving in small steps."""
@@ -235,7 +247,7 @@ class Run:
         if frozen:
             self._crew.signal_workers(signal.SIGCONT)
         self._faults.ask_for(*_TICKS)
-        self._pending = (_UNKNOWN, time.monotonic())
+        self._pending, self._looked = (_UNKNOWN, time.monotonic()), (_UNKNOWN, 0.0)
 
     def _still(self) -> bool:
         """Whether nothing is under way: nothing is left, or what is left has long not changed.
@@ -248,6 +260,11 @@ class Run:
         return not pending or time.monotonic() - self._pending[1] > self._patience
 
     def _busy(self) -> int:
+        if self._tiny or time.monotonic() - self._looked[1] > _LOOK_SECONDS:
+            self._looked = self._look(), time.monotonic()
+        return self._looked[0]
+
+    def _look(self) -> int:
         try:
             if not hasattr(self, "_database") or self._database.closed:
                 self._database = self._services.database()
@@ -268,14 +285,18 @@ class Run:
 
     def _outcome(self, outbox_from: int) -> Outcome:
         self._say(f"{time.monotonic() - self._began:4.0f} s  comparing")
-        paid, cancelled = self._readers.saw()
+        paid, cancelled, changed = self._readers.saw()
         self._faults.done["first payments through the web"] = sum(each.paid for each in paid)
         self._faults.done["pledges cancelled by their readers"] = len(cancelled)
+        for kind in Kind:
+            done = sum(each.kind is kind and each.confirmed_at is not None for each in changed)
+            self._faults.done[f"pledges changed by their readers: {kind}"] = done
         seen = books.Seen(
             ids=self._ids,
             outbox_from=outbox_from,
             paid=paid,
             cancelled=cancelled,
+            changed=changed,
             settled_at=self._settled_at,
         )
         verdict = compare(books.read(self._services, self._runtime, self._plan, seen))

@@ -8,7 +8,18 @@ import pytest
 
 from tests.chaos.compare import compare
 from tests.chaos.compare_mails import CANCELLED, NOTICE, REMINDER
-from tests.chaos.facts import Agreed, Due, Facts, Mail, Message, Owed, Recorded, Taken, Visit
+from tests.chaos.facts import (
+    Agreed,
+    Due,
+    Facts,
+    Mail,
+    Message,
+    Owed,
+    Prepaid,
+    Recorded,
+    Taken,
+    Visit,
+)
 
 FEBRUARY, MARCH = (datetime(2027, month, 5, tzinfo=UTC) for month in (2, 3))
 DUES = [Due(earliest=FEBRUARY), Due(earliest=MARCH)]
@@ -279,3 +290,37 @@ def test_a_notice_and_a_confirmation_are_owed_once(facts: Facts, kind: str) -> N
 
 def test_a_confirmation_to_who_did_not_cancel_is_doubled(facts: Facts) -> None:
     assert "mails doubled 1," in figures(with_mails(facts, letter(CANCELLED)))
+
+
+def with_dues(facts: Facts, *dues: Due) -> Facts:
+    return replace(facts, agreed={1: replace(facts.agreed[1], dues=dues)})
+
+
+def test_a_payment_for_what_was_left_out_is_doubled(facts: Facts) -> None:
+    skipped = with_dues(facts, Due(earliest=FEBRUARY, owed=False, left_out=True), DUES[1])
+    assert "due 1, made 1, doubled 1, missed 0" in figures(skipped)
+
+
+def test_what_comes_after_a_period_left_out_is_due(facts: Facts) -> None:
+    skipped = with_dues(facts, Due(earliest=FEBRUARY, owed=False, left_out=True), DUES[1])
+    short = replace(skipped, charges={}, taken=[])
+    assert "due 1, made 0, doubled 0, missed 1" in figures(short)
+
+
+def test_what_may_be_or_not_ends_no_pledge(facts: Facts) -> None:
+    unsure = with_dues(facts, Due(earliest=FEBRUARY, owed=False, optional=True), DUES[1])
+    assert "due 2, made 2, doubled 0, missed 0" in figures(unsure)
+    short = replace(unsure, charges={12: recorded(2)}, taken=facts.taken[1:])
+    assert "due 1, made 1, doubled 0, missed 0" in figures(short)
+
+
+def test_another_sum_than_the_one_agreed_to_since_is_a_difference(facts: Facts) -> None:
+    raised = with_dues(facts, DUES[0], Due(earliest=MARCH, amounts=frozenset({700})))
+    assert "ledger difference 200 cents" in figures(raised)
+    either = with_dues(facts, DUES[0], Due(earliest=MARCH, amounts=frozenset({500, 700})))
+    assert compare(either).good
+
+
+def test_months_paid_ahead_that_our_books_do_not_have_are_missed(facts: Facts) -> None:
+    paid = Prepaid(pledge=1, amount=1500, at=MARCH, charge=None, period=None)
+    assert "missed 1," in figures(replace(facts, prepaid=[paid]))

@@ -18,13 +18,13 @@ from billing.app import create_app
 from billing.charges.attention import attention, remarks
 from billing.charges.domain import ChargeStatus
 from billing.charges.events import backfill, claim_events, process
-from billing.charges.submit import open_attempt, send, submit
+from billing.charges.opening import open_attempt
+from billing.charges.submit import send
 from billing.erasure import erase_supporter
 from billing.money import Money
 from billing.pledges.domain import EndReason, PledgeStatus
 from billing.reminders.service import ask as ask_reminder
 from billing.runtime import Runtime
-from billing.staff.service import invite
 from billing.supporters.errors import SupporterNotFoundError
 from billing.webhooks import HANDLERS
 from tests.support.after import (
@@ -38,18 +38,19 @@ from tests.support.after import (
     wrong,
 )
 from tests.support.people import NoLimit, card_of, charges_of, pledge_of, stripe_client
+from tests.support.staff import local_link
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 
 def lines(runtime: Runtime) -> list[str]:
     """What waits for a person; every sentence stands on the staff page too."""
     with runtime.database.transaction() as session:
         said = attention(session, now=runtime.clock.now())
-        url = invite(session, "Ada", runtime.clock.now(), runtime.links)
     app = create_app(runtime.settings)
     app.config.update(WTF_CSRF_ENABLED=False)
     staff = app.test_client()
-    staff.post(url.removeprefix(runtime.links.base_url))
+    staff.post(local_link(runtime))
     page = " ".join(unescape(staff.get("/staff/").text).split())
     app.extensions["tuppence"].database.dispose()
     assert [line for line in said if line not in page] == []

@@ -13,7 +13,6 @@ from billing.charges.cards import follow_card, miss_card, put_expiring
 from billing.charges.domain import ChargeStatus
 from billing.charges.due import create_due_charges
 from billing.charges.events import backfill, claim_events, process
-from billing.charges.submit import submit
 from billing.outbox import OutboxMessage
 from billing.pledges.domain import CardLoss, PledgeStatus
 from billing.pledges.tables import Pledge
@@ -29,6 +28,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 Advance = Callable[[timedelta], datetime]
 DAY = timedelta(days=1)

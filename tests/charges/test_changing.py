@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from billing.charges.books import reconcile
 from billing.charges.domain import ChargeStatus
 from billing.charges.errors import PaymentUnderWayError
 from billing.charges.notices import put_notices
+from billing.charges.opening import open_attempt
 from billing.charges.resolve import claim_unsettled, resolve
-from billing.charges.submit import open_attempt, send
+from billing.charges.submit import send
 from billing.checkout.mend import start_mending
 from billing.money import Money
 from billing.outbox import OutboxStatus
@@ -65,6 +67,7 @@ def live(runtime: Runtime, advance: Advance, days: int) -> None:
     for passed in range(0, days, 5):
         advance(min(5, days - passed) * DAY)
         run_day(runtime)
+        reconcile(runtime)
 
 
 def test_a_pause_takes_nothing_and_makes_up_for_nothing(

@@ -10,12 +10,12 @@ from billing.charges.attention import attention
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.events import settle_payment
 from billing.charges.settle import record_payment
-from billing.charges.submit import submit
 from billing.pledges.domain import PledgeStatus
 from billing.runtime import Runtime
 from tests.support.after import EUR, Advance, Reader, due_renewal, hear, rows, sepa, wrong
 from tests.support.people import NoLimit, attempts_of, stripe_client
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 PAYS_SOON, PAYS_LATE = "DE89370400440532013000", "AT321904300235473204"
 FAILS_LATE = "AT051904300235473205"

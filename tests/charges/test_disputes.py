@@ -12,9 +12,9 @@ from billing.charges.books import reconcile
 from billing.charges.domain import ChargeStatus, DisputeStatus, dispute_advances
 from billing.charges.due import create_due_charges
 from billing.charges.errors import RefundRefusedError, WarningDecidedError, WarningNotFoundError
+from billing.charges.opening import open_attempt
 from billing.charges.refunds import claim_refunds, request_refund, send
 from billing.charges.resolve import claim_unsettled, resolve
-from billing.charges.submit import open_attempt, submit
 from billing.charges.tables import Charge
 from billing.charges.warnings import keep, refund_and_stop
 from billing.pledges.domain import EndReason, PledgeStatus
@@ -36,6 +36,7 @@ from tests.support.after import (
 )
 from tests.support.people import NoLimit, charges_of, stripe_client
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 Paid = Callable[..., Reader]
 

@@ -30,7 +30,6 @@ from billing.charges.declines import (
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.dunning import after_decline, lapse_overdue
-from billing.charges.submit import submit
 from billing.charges.tables import Attempt, Charge
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.service import cancel, get_pledge as get_for_update
@@ -45,6 +44,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 RIGA = ZoneInfo("Europe/Riga")
 Advance = Callable[[timedelta], datetime]

@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.due import create_due_charges
+from billing.charges.opening import open_attempt
 from billing.charges.resolve import resolve
-from billing.charges.submit import open_attempt, send
+from billing.charges.submit import send
 from billing.charges.tables import Attempt
 from billing.runtime import Runtime
 from tests.support.people import NoLimit, attempts_of, card_of, charges_of, pledge_of, stripe_client
@@ -31,7 +32,7 @@ class Freezes(NoLimit):
         super().__init__()
         self._advance = advance
 
-    def acquire(self) -> None:
+    def acquire(self, *, ahead: float = 0.0) -> None:
         self._advance(FROZEN_FOR)
 
 

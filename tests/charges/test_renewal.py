@@ -15,8 +15,9 @@ from billing.charges.books import reconcile
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import create_due_charges
 from billing.charges.events import is_settled, settle_payment
+from billing.charges.opening import open_attempt
 from billing.charges.resolve import claim_unsettled, resolve
-from billing.charges.submit import open_attempt, send, submit
+from billing.charges.submit import send
 from billing.charges.tables import Attempt, Charge
 from billing.gateway import OutcomeUnknownError
 from billing.money import Money
@@ -36,6 +37,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 Advance = Callable[[timedelta], datetime]
 MONTH = timedelta(days=31)
@@ -371,3 +373,12 @@ def test_staff_hear_of_an_attempt_that_stays_without_an_outcome(
     assert line.startswith(
         f"Nobody knows yet whether attempt 1 of charge {charge_id} took the money"
     )
+
+
+def test_the_country_of_the_first_card_stays(
+    runtime: Runtime, stripe: StandIn, renew: Callable[..., int]
+) -> None:
+    charge_id = renew("pm_card_de")
+    assert the_charge(runtime, charge_id).card_country is None
+    submit(runtime, NoLimit(), charge_id)
+    assert the_charge(runtime, charge_id).card_country == "DE"

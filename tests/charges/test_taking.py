@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from billing.charges.due import create_due_charges
+from billing.charges.locks import moment_under_lock
 from billing.charges.opening import open_attempts
 from billing.charges.resolve import claim_unsettled, resolve
 from billing.charges.taking import BATCH, Taking, ahead
@@ -252,7 +253,8 @@ def test_supporters_who_cancel_and_change_meanwhile_wait_for_nobody_for_ever(
         if pledge_id % 3:
             with runtime.database.transaction() as session:
                 zone = runtime.settings.newsroom.timezone
-                cancel(session, pledge_id, zone=zone, now=runtime.clock.now())
+                now = moment_under_lock(session, pledge_id, runtime.clock)
+                cancel(session, pledge_id, zone=zone, now=now)
         else:
             run_sql(
                 runtime,
@@ -279,7 +281,7 @@ class Gate(NoLimit):
         self.open = threading.Event()
         self.waiting = False
 
-    def acquire(self) -> None:
+    def acquire(self, *, ahead: float = 0.0) -> None:
         self.waiting = True
         assert self.open.wait(60)
 
@@ -291,7 +293,7 @@ class Stumbling(NoLimit):
         super().__init__()
         self._left = [True]
 
-    def acquire(self) -> None:
+    def acquire(self, *, ahead: float = 0.0) -> None:
         if self._left:
             self._left.pop()
             raise RuntimeError("out of step")

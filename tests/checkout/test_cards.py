@@ -14,7 +14,8 @@ from billing.charges.cards import miss_customer
 from billing.charges.domain import ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.events import backfill, claim_events, process
-from billing.charges.submit import open_attempt, send, submit
+from billing.charges.opening import open_attempt
+from billing.charges.submit import send
 from billing.charges.tables import Charge
 from billing.checkout.cards import (
     close_update,
@@ -43,6 +44,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 Advance = Callable[[timedelta], datetime]
 NEW_CARD = "5555555555554444"

@@ -15,7 +15,7 @@ from billing.charges.books import reconcile
 from billing.charges.domain import AttemptStatus, ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.dunning import lapse_overdue
-from billing.charges.submit import open_attempt, submit
+from billing.charges.opening import open_attempt
 from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
 from billing.checkout.fulfil import close_overdue, find_overdue, look
 from billing.checkout.mend import Mending, start_mending, view_mending
@@ -36,6 +36,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 RIGA = ZoneInfo("Europe/Riga")
 Advance = Callable[[timedelta], datetime]

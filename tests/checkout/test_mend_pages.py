@@ -14,7 +14,7 @@ from sqlalchemy import update
 from billing.charges.domain import ChargeStatus
 from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.letters import CANCEL_LINK, CARD_LINK, PAY_LINK
-from billing.charges.submit import open_attempt, submit
+from billing.charges.opening import open_attempt
 from billing.charges.tables import Charge
 from billing.checkout.cards import SAVED_LINK, look_at_update
 from billing.pledges.domain import PledgeStatus
@@ -23,6 +23,7 @@ from billing.pledges.tables import Pledge
 from billing.runtime import Runtime
 from tests.support.people import NoLimit, card_of, charges_of, get_pledge, pledge_of
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 Advance = Callable[[timedelta], datetime]
 languages = pytest.mark.parametrize("language", ["en", "ru"])

@@ -7,20 +7,21 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from billing.runtime import Runtime
 from billing.seed.demo import seed_demo
-from billing.staff.service import invite
+from billing.staff.domain import Role
+from tests.support.after import Advance, due_renewal
+from tests.support.staff import local_link, staff_client
 from tests.support.standin import StandIn
 
 
 @pytest.fixture
 def staff(client: FlaskClient, runtime: Runtime) -> FlaskClient:
     """A browser in which Ada is signed in."""
-    with runtime.database.transaction() as session:
-        url = invite(session, "Ada", runtime.clock.now(), runtime.links)
-    client.post(url.removeprefix(runtime.links.base_url))
+    client.post(local_link(runtime))
     return client
 
 
@@ -114,7 +115,34 @@ def test_the_page_still_stands_a_year_after_the_last_payment(
     assert stripe.url
     assert seed_demo(runtime)
     advance(timedelta(days=500))  # type: ignore[operator]
-    with runtime.database.transaction() as session:
-        url = invite(session, "Ada", runtime.clock.now(), runtime.links)
-    staff.post(url.removeprefix(runtime.links.base_url))
+    staff.post(local_link(runtime))
     assert "0% of $10,000 received" in staff.get("/staff/").text
+
+
+def test_a_viewer_sees_sums_and_nobody(app: Flask, runtime: Runtime, stripe: StandIn) -> None:
+    assert stripe.url
+    assert seed_demo(runtime)
+    viewer, desk = app.test_client(), app.test_client()
+    staff_client(viewer, runtime, Role.VIEWER, "Vic")
+    staff_client(desk, runtime, Role.DESK, "Dan")
+    seen, all_of_it = (each.get("/staff/").text for each in (viewer, desk))
+    for section in ("goal-title", "month-title", "mrr-title", "chart-title", "definitions"):
+        assert f'id="{section}"' in seen
+    for section in ("attention-title", "by-itself", "past-due", "recent"):
+        assert f'id="{section}"' in all_of_it
+        assert f'id="{section}"' not in seen
+    assert "New supporters</th>" in all_of_it
+    assert "New supporters</th>" not in seen
+    assert re.search(r"supporter \d", all_of_it)
+    assert not re.search(r"supporter \d", seen)
+    assert "not shown" not in all_of_it
+
+
+def test_a_viewer_is_shown_no_count_of_a_few_people(
+    client: FlaskClient, runtime: Runtime, stripe: StandIn, advance: Advance
+) -> None:
+    due_renewal(runtime, stripe, advance)
+    staff_client(client, runtime, Role.VIEWER, "Vic")
+    page = " ".join(client.get("/staff/").text.split())
+    assert "<dt>Pledges</dt> <dd>not shown</dd>" in page
+    assert "not shown monthly, 0 annual" in page

@@ -14,7 +14,6 @@ from billing.charges.books import reconcile
 from billing.charges.due import create_due_charges
 from billing.charges.errors import NotKnownYetError
 from billing.charges.events import backfill, claim_events, process
-from billing.charges.submit import submit
 from billing.charges.tables import Charge
 from billing.money import Money
 from billing.pledges.tables import Pledge
@@ -29,6 +28,7 @@ from tests.support.people import (
     stripe_client,
 )
 from tests.support.standin import StandIn
+from tests.support.taking import submit
 
 MONTH = timedelta(days=31)
 Advance = Callable[[timedelta], datetime]

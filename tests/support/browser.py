@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +20,7 @@ from playwright.sync_api import (
     Playwright,
     Request,
     Response,
+    expect,
 )
 
 from tests.support.newsroom import Newsroom, wait_for
@@ -26,6 +28,7 @@ from tests.support.newsroom import Newsroom, wait_for
 _QUIET = [
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",  # what draws in its place needs no process of its own
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -77,13 +80,27 @@ class Watch:
             self.strangers.append(request.url)
 
 
+@dataclass(frozen=True)
+class WebAlone:
+    """The web server by itself, where no more of a newsroom is needed."""
+
+    web: str
+    staff_web: str = ""
+    stripe: str = ""
+    mail: str = ""
+
+
 class Person:
     """Somebody with a browser of their own: no cookies of others, and their own language."""
 
-    def __init__(self, context: BrowserContext, newsroom: Newsroom, language: str) -> None:
+    def __init__(
+        self, context: BrowserContext, newsroom: Newsroom | WebAlone, language: str
+    ) -> None:
         self.newsroom = newsroom
         self.language = language
-        self.watch = Watch(context, newsroom.web, newsroom.stripe, newsroom.mail)
+        self.watch = Watch(
+            context, newsroom.web, newsroom.staff_web, newsroom.stripe, newsroom.mail
+        )
         self.context = context
         self.page: Page = context.new_page()
         self.status = 0
@@ -92,6 +109,10 @@ class Person:
     def open(self, path: str) -> None:
         """Go to a page of Tuppence."""
         self.page.goto(f"{self.newsroom.web}{path}")
+
+    def open_staff(self, path: str = "/staff/") -> None:
+        """Go to a page for staff."""
+        self.page.goto(f"{self.newsroom.staff_web}{path}")
 
     def give(self, amount: str = "", cadence: str = "monthly") -> None:
         """On the support page: choose, and continue to Checkout."""
@@ -123,6 +144,11 @@ class Person:
         with self.page.expect_navigation():
             button.last.click()
 
+    def send_expecting(self, form: str, words: str) -> None:
+        """Press a form's button and read on the same page why it was not sent."""
+        self.page.locator(f"{form} button[type=submit]").click()
+        expect(self.page.get_by_role("alert")).to_contain_text(words)
+
     def checkout_token(self) -> str:
         """On a Checkout page: the signed name of this checkout in our own links."""
         back = self.page.locator("a[href*='/support/back/']").get_attribute("href") or ""
@@ -132,13 +158,9 @@ class Person:
 
     def mail(self, to: str, number: int = 1) -> Locator:
         """Open the `number`th mail to an address on the mailbox's page, and return its text."""
+        wait_for(lambda: len(self.newsroom.mails(to)) >= number, f"mail {number} to {to}")
+        self.page.goto(self.newsroom.mail)
         link = self.page.locator("ol.mails a", has_text=to)
-
-        def came() -> bool:
-            self.page.goto(self.newsroom.mail)
-            return link.count() >= number
-
-        wait_for(came, f"mail {number} to {to}")
         link.nth(link.count() - number).click()
         return self.page.locator("pre")
 
@@ -157,7 +179,11 @@ class Person:
 
 @contextmanager
 def person(
-    chromium: Browser, newsroom: Newsroom, language: str = "en", *, scripts: bool = False
+    chromium: Browser,
+    newsroom: Newsroom | WebAlone,
+    language: str = "en",
+    *,
+    scripts: bool = False,
 ) -> Iterator[Person]:
     """Somebody new, with or without JavaScript."""
     context = chromium.new_context(

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from billing.charges import changing
 from billing.charges.due import claim_due_charges, create_due_charges
-from billing.charges.submit import submit
 from billing.money import Money
 from billing.pledges.domain import Cadence
 from billing.pledges.tables import PledgeChange, PledgeMovement
 from billing.runtime import Runtime
 from tests.support.people import NoLimit, get_pledge
+from tests.support.taking import submit
 
 
 def change(runtime: Runtime, how: Callable[..., Any], pledge_id: int, **details: Any) -> None:

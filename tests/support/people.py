@@ -23,7 +23,10 @@ class NoLimit:
     def __init__(self) -> None:
         self.slowed = 0
 
-    def acquire(self) -> None:
+    def acquire(self, *, ahead: float = 0.0) -> None:
+        return
+
+    def leave(self) -> None:
         return
 
     def sent(self, at: float) -> None:

@@ -1,7 +1,7 @@
 """`expand[]`: replace ids by the objects they name, as deep as four levels."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from billing.local.stripe.errors import invalid_request
 from billing.local.stripe.store import Obj
@@ -38,8 +38,8 @@ _PREFIXES = {
     "du": "dispute",
     "po": "payout",
 }
-Includer = Callable[[Work, Obj], Obj]
-_includers: dict[tuple[str, str], Includer] = {}
+Includer = TypeVar("Includer", bound=Callable[[Work, Obj], Any])
+_includers: dict[tuple[str, str], Callable[[Work, Obj], Any]] = {}
 
 
 def includable(kind: str, name: str) -> Callable[[Includer], Includer]:
@@ -75,6 +75,8 @@ def _follow(work: Work, node: Obj, parts: list[str], path: str) -> None:
     if (kind, name) in _includers:
         if not isinstance(node.get(name), dict):
             node[name] = _includers[kind, name](work, node)
+        if isinstance(node[name], int):
+            return
     elif name not in node:
         if (kind, name) in _NOT_THERE_YET:
             return

@@ -25,6 +25,7 @@ from billing.local.stripe.cards import card_of
 from billing.local.stripe.declines import decline
 from billing.local.stripe.house import House
 from billing.local.stripe.resources.customers import new_customer
+from billing.local.stripe.schedule import schedule_payouts
 from billing.local.stripe.store import Obj
 from billing.local.stripe.work import Work, public
 
@@ -160,6 +161,7 @@ def run(house: House, given: dict[str, Any], _: str) -> Any:
     for _at, _place, step, arguments in sorted(_steps(history, given), key=lambda step: step[:2]):
         step(*arguments)
     house.store.flush()
+    schedule_payouts(house, house.clock.now())  # before the clock may move
     house.store.write(
         "DELETE FROM due WHERE at <= ? AND task IN ('funds_available', 'payout_arrives')",
         (history.as_of,),

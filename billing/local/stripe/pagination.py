@@ -15,15 +15,7 @@ _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 def read_filter(params: Params, fields: tuple[str, ...]) -> Filter:
     """The filter that list parameters ask for; `fields` are those this kind filters by."""
-    limit = params.get("limit", 10)
-    if not 1 <= limit <= MAX_LIMIT:
-        bound = "least 1" if limit < 1 else f"most {MAX_LIMIT}"
-        word = "greater than or equal to 1" if limit < 1 else f"less than or equal to {MAX_LIMIT}"
-        raise invalid_request(
-            f"This value must be {word} (this is at {bound}; given {limit}).",
-            param="limit",
-            code="parameter_invalid_integer",
-        )
+    limit = check_limit(params.get("limit", 10))
     if "starting_after" in params and "ending_before" in params:
         raise invalid_request(
             "You may only specify one of these parameters: ending_before, starting_after.",
@@ -40,6 +32,19 @@ def read_filter(params: Params, fields: tuple[str, ...]) -> Filter:
         condition = f"json_extract(o.body, '$.arrival_date') {operator} ?"
         wanted.also.append((condition, [seconds]))
     return wanted
+
+
+def check_limit(limit: int) -> int:
+    """A limit from 1 to 100, or Stripe's refusal."""
+    if not 1 <= limit <= MAX_LIMIT:
+        bound = "least 1" if limit < 1 else f"most {MAX_LIMIT}"
+        word = "greater than or equal to 1" if limit < 1 else f"less than or equal to {MAX_LIMIT}"
+        raise invalid_request(
+            f"This value must be {word} (this is at {bound}; given {limit}).",
+            param="limit",
+            code="parameter_invalid_integer",
+        )
+    return limit
 
 
 def _bounds(created: Any) -> list[tuple[str, int]]:

@@ -22,7 +22,7 @@ _PAYOUT_DAY = "payout_day"
 def catch_up(house: House) -> int:
     """Do everything due by now; returns how many things were done."""
     now, done = house.clock.now(), 0
-    _schedule_payouts(house, now)
+    schedule_payouts(house, now)
     while True:
         found = house.store.next_due(now)
         if found is None:
@@ -45,8 +45,11 @@ def catch_up(house: House) -> int:
     return done
 
 
-def _schedule_payouts(house: House, now: int) -> None:
-    """Put the next midnight's payout run on the list, once."""
+def schedule_payouts(house: House, now: int) -> None:
+    """Put the first payout run, at the midnight after `now`, on the list; each run puts the next.
+
+    Once is enough: later calls change nothing.
+    """
     if house.store.note(_PAYOUT_DAY) is None:
         midnight = now - now % DAY + DAY
         house.store.set_note(_PAYOUT_DAY, str(midnight))

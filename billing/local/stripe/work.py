@@ -37,6 +37,8 @@ class Work:
     idempotency_key: str | None = None
     legacy: bool = False
     emitted: list[str] = field(default_factory=list)
+    total_count: int | None = None
+    """How many objects a search has found, for whoever asks to be told."""
 
     def get(self, kind: str, object_id: str, param: str = "id") -> Obj:
         """The object, or Stripe's `resource_missing` naming the parameter that pointed to it."""

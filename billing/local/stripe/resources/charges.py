@@ -8,6 +8,7 @@ from billing.local.stripe.pagination import getter, list_object, lister
 from billing.local.stripe.params import Params, merge_metadata
 from billing.local.stripe.resources.customers import differences, get_live
 from billing.local.stripe.router import Route
+from billing.local.stripe.search import searcher
 from billing.local.stripe.store import Obj
 from billing.local.stripe.work import Work, public
 
@@ -143,6 +144,7 @@ ROUTES = [
         lister("charge", "/v1/charges", "customer", "payment_intent"),
         "ChargeListParams",
     ),
+    Route("GET", "/v1/charges/search", searcher("charge"), "ChargeSearchParams"),
     Route("GET", "/v1/charges/*", getter("charge"), "ChargeRetrieveParams"),
     Route("POST", "/v1/charges/*", update, "ChargeUpdateParams"),
     Route("POST", "/v1/charges/*/capture", capture, "ChargeCaptureParams"),

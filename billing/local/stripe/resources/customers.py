@@ -8,6 +8,7 @@ from billing.local.stripe.ids import new_id, random_text
 from billing.local.stripe.pagination import list_object, lister, page, read_filter
 from billing.local.stripe.params import Params, merge_metadata
 from billing.local.stripe.router import Route
+from billing.local.stripe.search import searcher
 from billing.local.stripe.store import Obj
 from billing.local.stripe.work import Work, public
 
@@ -215,6 +216,7 @@ ROUTES = [
     Route(
         "GET", "/v1/customers", lister("customer", "/v1/customers", "email"), "CustomerListParams"
     ),
+    Route("GET", "/v1/customers/search", searcher("customer"), "CustomerSearchParams"),
     Route("GET", "/v1/customers/*", retrieve, "CustomerRetrieveParams"),
     Route("POST", "/v1/customers/*", update, "CustomerUpdateParams"),
     Route("DELETE", "/v1/customers/*", delete, "CustomerDeleteParams"),

@@ -8,6 +8,7 @@ from billing.local.stripe.pagination import getter, lister
 from billing.local.stripe.params import Params
 from billing.local.stripe.resources.customers import get_live
 from billing.local.stripe.router import Route
+from billing.local.stripe.search import searcher
 from billing.local.stripe.statement import check_descriptors
 from billing.local.stripe.store import Obj
 from billing.local.stripe.types_offered import offered_types
@@ -164,6 +165,12 @@ ROUTES = [
         "/v1/payment_intents",
         lister("payment_intent", "/v1/payment_intents", "customer"),
         "PaymentIntentListParams",
+    ),
+    Route(
+        "GET",
+        "/v1/payment_intents/search",
+        searcher("payment_intent"),
+        "PaymentIntentSearchParams",
     ),
     Route("GET", "/v1/payment_intents/*", getter("payment_intent"), "PaymentIntentRetrieveParams"),
     Route("POST", "/v1/payment_intents/*", update, "PaymentIntentUpdateParams"),

@@ -1,0 +1,68 @@
+"""The check of the revenue pages' sums: they are those of the ledger, to the cent."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from billing.audit.findings import Finding, count, offenders
+from billing.runtime import Runtime
+
+
+def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
+    """Invariant 5: every slice of the rollups says what the ledger says, as far as it was read.
+
+    `tuppence revenue rebuild` compares row by row, and puts right what is wrong.
+    """
+    return Finding(
+        5,
+        count(session, "revenue_money"),
+        offenders(
+            session,
+            """
+            WITH ledger AS (
+                SELECT sum(e.amount_minor) FILTER (WHERE e.account = 'stripe') AS net,
+                       sum(e.amount_minor) FILTER (
+                           WHERE e.account = 'fees' AND NOT foreign_) AS fees,
+                       e.currency
+                FROM revenue_state r, ledger_entries e
+                JOIN ledger_transactions t ON t.id = e.transaction_id
+                CROSS JOIN LATERAL (SELECT EXISTS (
+                    SELECT 1 FROM ledger_entries o WHERE e.account = 'fees'
+                     AND o.transaction_id = t.id AND o.account = 'other') AS foreign_) AS whose
+                WHERE coalesce(t.written_in, 0) < r.horizon AND e.account IN ('stripe', 'fees')
+                  AND t.category NOT IN ('payout', 'payout_reversal')
+                GROUP BY e.currency
+            ), told AS (
+                SELECT slice, settled_currency AS currency, sum(fees) AS fees,
+                       sum(gross - refunds - disputes - fees + other) AS net
+                FROM revenue_money GROUP BY slice, settled_currency
+            )
+            SELECT 'slice ' || slices.slice || ' of the figures says ' || coalesce(told.net, 0)
+                   || ' ' || ledger.currency || ' net, the ledger ' || ledger.net
+            FROM ledger CROSS JOIN generate_series(0, 4) AS slices (slice)
+            LEFT JOIN told ON told.currency = ledger.currency AND told.slice = slices.slice
+            WHERE coalesce(told.net, 0) <> coalesce(ledger.net, 0)
+               OR coalesce(told.fees, 0) <> coalesce(ledger.fees, 0)
+            """,
+        )
+        + offenders(
+            session,
+            """
+            SELECT 'movement ' || m.id || ' is not in the figures'
+            FROM revenue_state r, pledge_movements m
+            WHERE coalesce(m.written_in, 0) < r.horizon AND NOT EXISTS (
+                SELECT 1 FROM revenue_moves v WHERE v.origin_id = m.id AND v.part = 0)
+            UNION ALL
+            SELECT 'the movements come to ' || v.yearly_minor || ' ' || v.currency
+                   || ' a year, slice ' || slices.slice || ' of the figures says '
+                   || coalesce(told.yearly_minor, 0)
+            FROM (SELECT currency, sum(yearly_minor) AS yearly_minor FROM revenue_moves
+                  GROUP BY currency) AS v
+            CROSS JOIN generate_series(0, 4) AS slices (slice)
+            LEFT JOIN (SELECT slice, currency, sum(yearly_minor) AS yearly_minor
+                       FROM revenue_promises GROUP BY slice, currency) AS told
+                ON told.currency = v.currency AND told.slice = slices.slice
+            WHERE v.yearly_minor <> coalesce(told.yearly_minor, 0)
+            """,
+        ),
+    )

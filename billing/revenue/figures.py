@@ -1,0 +1,330 @@
+"""What the revenue pages ask of the rollups. Each function is one query; none changes anything.
+
+Sums come for several periods at once: the one that is shown and those it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    FromClause,
+    Integer,
+    and_,
+    column,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from billing.revenue.cells import Cells
+from billing.revenue.churn import Amount
+from billing.revenue.cohorts import Change
+from billing.revenue.periods import Period
+from billing.revenue.recovery import Renewals
+from billing.revenue.tables import (
+    MoveKind,
+    RevenueAmounts,
+    RevenueMoney,
+    RevenueMove,
+    RevenuePromise,
+    RevenueRenewals,
+    RevenueRetention,
+    RevenueState,
+    RevenueSupporters,
+    Slice,
+)
+
+MONEY = (
+    "payments", "periods", "gross_paid", "covered_paid", "gross", "refunds", "disputes", "fees",
+    "other",
+)  # fmt: skip
+_ONCE = "once"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyRow:
+    """What moved in a period; sums in minor units of `settled_currency`, save those called paid."""
+
+    cadence: str
+    paid_currency: str
+    settled_currency: str
+    payments: int
+    periods: int
+    gross_paid: int
+    covered_paid: int
+    gross: int
+    refunds: int
+    disputes: int
+    fees: int
+    other: int
+
+    @property
+    def is_gift(self) -> bool:
+        """Whether it was given once."""
+        return self.cadence == _ONCE
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Movements of a kind in one currency, in minor units a year."""
+
+    kind: MoveKind
+    currency: str
+    moves: int
+    yearly_minor: int
+
+
+def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[MoneyRow]]:
+    """What came in and went, one list a period."""
+    asked, table = _asked(periods), RevenueMoney
+    query = (
+        select(
+            asked.c.place,
+            table.cadence,
+            table.paid_currency,
+            table.settled_currency,
+            *(_sum(getattr(table, name), name) for name in MONEY),
+        )
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of(table, paid=True))
+        .group_by(asked.c.place, table.cadence, table.paid_currency, table.settled_currency)
+    )
+    found: list[list[MoneyRow]] = [[] for _ in periods]
+    for row in session.execute(query):
+        values = dict(row._mapping)  # noqa: SLF001 - a row as a mapping
+        found[values.pop("place") - 1].append(MoneyRow(**values))
+    return found
+
+
+def promised(session: Session, cells: Cells, days: Sequence[date]) -> list[dict[str, int]]:
+    """What stood at the beginning of each day, by currency, in minor units a year."""
+    table = RevenuePromise
+    totals = [
+        func.coalesce(func.sum(table.yearly_minor).filter(table.day < day), 0).label(f"on_{place}")
+        for place, day in enumerate(days)
+    ]
+    query = (
+        select(table.currency, *totals)
+        .where(cells.of(table), table.day < max(days))
+        .group_by(table.currency)
+    )
+    found: list[dict[str, int]] = [{} for _ in days]
+    for currency, *sums in session.execute(query):
+        for place, minor in enumerate(sums):
+            found[place][currency] = int(minor)
+    return found
+
+
+def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Moved]]:
+    """Movements of monthly recurring revenue, one list a period."""
+    asked, table = _asked(periods), RevenuePromise
+    query = (
+        select(
+            asked.c.place,
+            table.kind,
+            table.currency,
+            _sum(table.moves, "moves"),
+            _sum(table.yearly_minor, "yearly"),
+        )
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of(table))
+        .group_by(asked.c.place, table.kind, table.currency)
+    )
+    found: list[list[Moved]] = [[] for _ in periods]
+    for row in session.execute(query):
+        found[row.place - 1].append(Moved(row.kind, row.currency, row.moves, row.yearly))
+    return found
+
+
+def supporters(session: Session, cells: Cells, days: Sequence[date]) -> list[int]:
+    """How many people had a running pledge at the end of each day."""
+    if cells.slice is Slice.JOINT:
+        return _supporters_of_moves(session, cells, days)
+    table = RevenueSupporters
+    totals = [
+        func.coalesce(func.sum(table.supporters).filter(table.day <= day), 0).label(f"on_{place}")
+        for place, day in enumerate(days)
+    ]
+    row = session.execute(select(*totals).where(cells.of_people(table))).one()
+    return [int(total) for total in row]
+
+
+def amounts(session: Session, cells: Cells, day: date) -> dict[str, list[Amount]]:
+    """How many people promised how much at the end of a day, by currency, in twelfths of MRR."""
+    table = RevenueAmounts
+    people = func.sum(table.supporters)
+    query: Any = (
+        select(table.currency, table.yearly_minor, func.sum(table.supporters).label("people"))
+        .where(cells.of_people(table, any_currency=False), table.day <= day)
+        .group_by(table.currency, table.yearly_minor)
+        .having(people > 0)
+    )
+    if cells.slice is Slice.JOINT:
+        query = _amounts_of_moves(cells, day)
+    found: dict[str, list[Amount]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.currency, []).append(Amount(int(row.yearly_minor), int(row.people)))
+    return found
+
+
+def renewals(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Renewals]]:
+    """Renewals by the day of their first attempt, one list a period."""
+    asked, table = _asked(periods), RevenueRenewals
+    sums = ("renewals", "recovered", "amount_minor", "recovered_minor")
+    query = (
+        select(
+            asked.c.place,
+            table.currency,
+            table.reason,
+            *(_sum(getattr(table, name), name) for name in sums),
+        )
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of(table))
+        .group_by(asked.c.place, table.currency, table.reason)
+    )
+    found: list[list[Renewals]] = [[] for _ in periods]
+    for row in session.execute(query):
+        values = dict(row._mapping)  # noqa: SLF001 - a row as a mapping
+        found[values.pop("place") - 1].append(Renewals(**values))
+    return found
+
+
+def retention(session: Session, cells: Cells) -> list[tuple[str, Change]]:
+    """How cohorts changed month by month: people with an empty currency, money with its own.
+
+    Where one currency is asked for, people stand with an empty one all the same.
+    """
+    table = RevenueRetention
+    if cells.slice is Slice.JOINT:
+        return _retention_of_moves(session, cells)
+    place = cells.of_people(table)
+    if cells.currency is None:
+        place = place | cells.of_people(table, any_currency=False)
+    query = (
+        select(
+            table.currency,
+            table.cohort,
+            table.month,
+            _sum(table.supporters, "supporters"),
+            _sum(table.yearly_minor, "yearly"),
+        )
+        .where(place)
+        .group_by(table.currency, table.cohort, table.month)
+    )
+    found = []
+    for row in session.execute(query):
+        of = {"cohort": row.cohort, "month": row.month}
+        if row.currency == (cells.currency or ""):
+            found.append(("", Change(**of, supporters=row.supporters, twelfths=0)))
+        if row.currency:
+            found.append((row.currency, Change(**of, supporters=0, twelfths=row.yearly)))
+    return found
+
+
+def folded_at(session: Session) -> datetime | None:
+    """Up to when the figures are told; None before the first time."""
+    return session.scalar(select(RevenueState.folded_at))
+
+
+def _asked(periods: Sequence[Period]) -> FromClause:
+    """Periods as rows, numbered from 1."""
+    firsts = literal([each.first for each in periods], ARRAY(Date))
+    lasts = literal([each.last for each in periods], ARRAY(Date))
+    table = func.unnest(firsts, lasts).table_valued(
+        column("first", Date), column("last", Date), with_ordinality="place"
+    )
+    return table.render_derived(name="asked")
+
+
+def _within(asked: FromClause, day: Any) -> ColumnElement[bool]:
+    return and_(day >= asked.c.first, day <= asked.c.last)
+
+
+def _sum(of: Any, name: str) -> ColumnElement[int]:
+    """A sum of whole numbers as a whole number: PostgreSQL makes a numeric of it."""
+    return func.sum(of).cast(RevenueMoney.gross.type).label(name)
+
+
+def _lines(cells: Cells) -> ColumnElement[bool]:
+    """The condition on moves where no rollup knows: a source, and perhaps a country."""
+    table = RevenueMove
+    return and_(
+        table.source_id.in_(cells.members or ()),
+        *([] if cells.country is None else [table.country == cells.country]),
+        *([] if cells.cadence is None else [table.cadence == cells.cadence]),
+        *([] if cells.currency is None else [table.currency == cells.currency]),
+    )
+
+
+def _supporters_of_moves(session: Session, cells: Cells, days: Sequence[date]) -> list[int]:
+    table = RevenueMove
+    stands = [
+        func.sum(table.yearly_minor).filter(table.day <= day).label(f"on_{place}")
+        for place, day in enumerate(days)
+    ]
+    each = select(*stands).where(_lines(cells)).group_by(table.supporter_id).subquery()
+    row = session.execute(select(*(func.count().filter(on > 0) for on in each.c))).one()
+    return [int(total) for total in row]
+
+
+def _amounts_of_moves(cells: Cells, day: date) -> Any:
+    table = RevenueMove
+    each = (
+        select(table.currency, func.sum(table.yearly_minor).label("yearly_minor"))
+        .where(_lines(cells), table.day <= day)
+        .group_by(table.supporter_id, table.currency)
+        .having(func.sum(table.yearly_minor) > 0)
+        .subquery()
+    )
+    people = func.count().label("people")
+    return select(each.c.currency, each.c.yearly_minor, people).group_by(
+        each.c.currency, each.c.yearly_minor
+    )
+
+
+def _retention_of_moves(session: Session, cells: Cells) -> list[tuple[str, Change]]:
+    """People and money of one source: counted from the moves."""
+    table = RevenueMove
+    month = func.date_trunc("month", table.day).cast(Date).label("month")
+    change = func.sum(table.yearly_minor)
+    lived = (
+        select(
+            table.cohort,
+            month,
+            change.label("change"),
+            func.sum(change)
+            .over(partition_by=(table.supporter_id, table.cohort), order_by=month)
+            .label("stands"),
+        )
+        .where(_lines(cells))
+        .group_by(table.supporter_id, table.cohort, month)
+        .subquery()
+    )
+    step = (lived.c.stands > 0).cast(Integer) - (lived.c.stands - lived.c.change > 0).cast(Integer)
+    people = select(
+        literal("").label("currency"),
+        lived.c.cohort,
+        lived.c.month,
+        func.sum(step).label("supporters"),
+        literal(0).label("yearly"),
+    ).group_by(lived.c.cohort, lived.c.month)
+    sums = (
+        select(table.currency, table.cohort, month, literal(0), change)
+        .where(_lines(cells))
+        .group_by(table.currency, table.cohort, month)
+    )
+    return [
+        (
+            currency,
+            Change(cohort=cohort, month=on, supporters=int(people_), twelfths=int(yearly)),
+        )
+        for currency, cohort, on, people_, yearly in session.execute(people.union_all(sums))
+    ]

@@ -1,0 +1,154 @@
+"""The statement that carries movements of monthly recurring revenue into the rollups.
+
+Whoever has a new movement is looked at as a whole: what counted for them before is taken back, and
+what counts now is added. So a movement that arrives late, or that counts on a day to come, leaves
+no trace of the order in which it was known.
+"""
+
+from __future__ import annotations
+
+from billing.revenue.fold_sql import CADENCE_AT, SOURCE_OF, add, day_of, sliced
+
+_LINE = (
+    "origin_id, part, supporter_id, pledge_id, day, kind, currency, yearly_minor, cadence,"
+    " source_id, country, cohort"
+)
+_CELL = "slice, member_id, country, cadence, currency"
+
+
+def fold_moves(to: str, touched: str) -> str:
+    """Count everybody anew whom `touched`, a query of supporters' ids, names."""
+    promises = add("revenue_promises", to, sliced("revenue_promises", "joint"))
+    return f"""
+    WITH touched AS MATERIALIZED ({touched}),
+    {_RAW}, {_BALANCE}, {_FRESH},
+    before AS MATERIALIZED (
+        SELECT {_LINE} FROM touched JOIN {to}revenue_moves USING (supporter_id)
+    ), signed AS MATERIALIZED (
+        SELECT 1 AS sign, {_LINE} FROM fresh UNION ALL SELECT -1, {_LINE} FROM before
+    ), kept_moves AS (
+        INSERT INTO {to}revenue_moves AS kept ({_LINE}) SELECT {_LINE} FROM fresh
+        ON CONFLICT (origin_id, part) DO UPDATE SET
+            day = excluded.day, kind = excluded.kind, yearly_minor = excluded.yearly_minor,
+            cadence = excluded.cadence, source_id = excluded.source_id,
+            country = excluded.country, cohort = excluded.cohort
+        WHERE (kept.day, kept.kind, kept.yearly_minor, kept.cadence, kept.source_id, kept.country,
+               kept.cohort)
+            IS DISTINCT FROM (excluded.day, excluded.kind, excluded.yearly_minor,
+               excluded.cadence, excluded.source_id, excluded.country, excluded.cohort)
+    ), joint AS MATERIALIZED (
+        SELECT source_id, country, day, cadence, currency, kind, sum(sign)::bigint AS moves,
+               sum(sign * yearly_minor)::bigint AS yearly_minor
+        FROM signed GROUP BY 1, 2, 3, 4, 5, 6
+        HAVING sum(sign) <> 0 OR sum(sign * yearly_minor) <> 0
+    ), kept_promises AS ({promises}),
+    {_PEOPLE},
+    kept_supporters AS ({add("revenue_supporters", to, _SUPPORTERS)}),
+    kept_retention AS ({add("revenue_retention", to, _RETENTION)}),
+    kept_amounts AS ({add("revenue_amounts", to, _AMOUNTS)})
+    SELECT count(*) FROM touched"""
+
+
+_RAW = f"""raw AS MATERIALIZED (
+        SELECT m.id AS origin_id, 0 AS part, m.supporter_id, m.pledge_id, m.effective_on AS day,
+               m.kind, m.currency, m.yearly_minor, coalesce(s.id, 0) AS source_id,
+               {CADENCE_AT.format(moment="m.occurred_at")} AS cadence,
+               coalesce(p.card_country, '') AS country,
+               m.kind IN ('paused', 'resumed') AS pauses
+        FROM touched JOIN pledge_movements m USING (supporter_id)
+        JOIN pledges p ON p.id = m.pledge_id
+        {SOURCE_OF.format(row="p")}
+    ), turned AS (
+        SELECT h.id AS origin_id, side.part, p.supporter_id, h.pledge_id,
+               {day_of("h.occurred_at")} AS day, p.currency,
+               side.part * worth.yearly_minor AS yearly_minor, coalesce(s.id, 0) AS source_id,
+               side.cadence, coalesce(p.card_country, '') AS country
+        FROM touched JOIN pledges p USING (supporter_id)
+        JOIN pledge_changes h ON h.pledge_id = p.id AND h.cadence <> h.old_cadence
+        {SOURCE_OF.format(row="p")}
+        CROSS JOIN LATERAL (
+            SELECT sum(m.yearly_minor) AS yearly_minor FROM pledge_movements m
+            WHERE m.pledge_id = p.id AND m.occurred_at < h.occurred_at
+              AND m.kind NOT IN ('paused', 'resumed')) AS worth
+        CROSS JOIN LATERAL (VALUES (-1, h.old_cadence), (1, h.cadence)) AS side (part, cadence)
+        WHERE p.version > 0 AND worth.yearly_minor <> 0
+    )"""
+"""The history: movements, and changes of rhythm with what the pledge was worth at that time."""
+
+_BALANCE = """days AS (
+        SELECT supporter_id, day, coalesce(sum(yearly_minor) FILTER (WHERE NOT pauses), 0) AS net,
+               (array_agg(kind ORDER BY origin_id DESC)
+                   FILTER (WHERE kind IN ('churn_voluntary', 'churn_involuntary')))[1] AS churn
+        FROM raw GROUP BY supporter_id, day
+    ), balance AS (
+        SELECT supporter_id, day, churn, sum(net) OVER lived - net AS stood,
+               sum(net) OVER lived AS stands, min(day) OVER (PARTITION BY supporter_id) AS first_day
+        FROM days WINDOW lived AS (PARTITION BY supporter_id ORDER BY day)
+    ), nets AS (
+        SELECT supporter_id, day, currency,
+               coalesce(sum(yearly_minor) FILTER (WHERE NOT pauses), 0) AS net
+        FROM raw GROUP BY supporter_id, day, currency
+    )"""
+"""What each supporter promised before and after each of their days. A pause ends no promise."""
+
+_FRESH = """fresh AS MATERIALIZED (
+        SELECT r.origin_id, r.part, r.supporter_id, r.pledge_id, r.day, r.currency, r.yearly_minor,
+               r.cadence, r.source_id, r.country,
+               CASE
+                   WHEN r.pauses THEN 'paused'
+                   WHEN b.stood = 0 AND b.stands > 0 THEN
+                       CASE WHEN r.day = b.first_day THEN 'new' ELSE 'reactivation' END
+                   WHEN b.stood = 0 THEN
+                       CASE WHEN r.kind NOT IN ('new', 'reactivation') THEN r.kind
+                            WHEN r.day = b.first_day THEN 'new' ELSE 'reactivation' END
+                   WHEN b.stands = 0 THEN
+                       CASE WHEN r.kind IN ('churn_voluntary', 'churn_involuntary') THEN r.kind
+                            ELSE coalesce(b.churn, 'contraction') END
+                   WHEN n.net >= 0 THEN 'expansion'
+                   ELSE 'contraction'
+               END AS kind,
+               date_trunc('month', b.first_day)::date AS cohort
+        FROM raw r JOIN balance b USING (supporter_id, day)
+        JOIN nets n USING (supporter_id, day, currency)
+        UNION ALL
+        SELECT t.origin_id, t.part, t.supporter_id, t.pledge_id, t.day, t.currency, t.yearly_minor,
+               t.cadence, t.source_id, t.country, 'rhythm',
+               date_trunc('month', f.first_day)::date
+        FROM turned t
+        JOIN (SELECT supporter_id, min(day) AS first_day FROM days GROUP BY 1) AS f
+            USING (supporter_id)
+    )"""
+"""Each line with why it counts."""
+
+_PEOPLE = f"""cells AS (
+        SELECT v.sign, v.supporter_id, v.cohort, v.day, k.slice, k.member_id, k.country,
+               cadences.cadence, currencies.currency, sum(v.yearly_minor) AS change
+        FROM signed v LEFT JOIN revenue_sources s ON s.id = v.source_id
+        CROSS JOIN LATERAL (VALUES (0, 0::bigint, ''), (1, coalesce(s.campaign_id, 0), ''),
+            (2, coalesce(s.appeal_id, 0), ''), (3, 0, v.country)) AS k (slice, member_id, country)
+        CROSS JOIN LATERAL (VALUES (''), (v.cadence)) AS cadences (cadence)
+        CROSS JOIN LATERAL (VALUES (''), (v.currency)) AS currencies (currency)
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+    ), people AS MATERIALIZED (
+        SELECT *, stands - change AS stood,
+               (stands > 0)::int - (stands - change > 0)::int AS step
+        FROM (SELECT *, sum(change) OVER (
+                  PARTITION BY sign, supporter_id, {_CELL} ORDER BY day) AS stands
+              FROM cells) AS lived
+    )"""
+"""What each supporter promised in each cell, before and after each day."""
+
+_SUPPORTERS = f"""SELECT {_CELL}, day, sum(sign * step)::bigint AS supporters FROM people
+    GROUP BY {_CELL}, day HAVING sum(sign * step) <> 0"""
+
+_RETENTION = f"""SELECT {_CELL}, cohort, date_trunc('month', day)::date,
+           sum(sign * step)::bigint AS supporters,
+           coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0)::bigint AS yearly_minor
+    FROM people GROUP BY {_CELL}, cohort, date_trunc('month', day)::date
+    HAVING sum(sign * step) <> 0
+        OR coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0) <> 0"""
+
+_AMOUNTS = f"""SELECT {_CELL}, day, worth, sum(sign * one)::bigint FROM people
+    CROSS JOIN LATERAL (VALUES (stands::bigint, 1), (stood::bigint, -1)) AS side (worth, one)
+    WHERE currency <> '' AND change <> 0 AND worth > 0
+    GROUP BY {_CELL}, day, worth HAVING sum(sign * one) <> 0"""

@@ -1,0 +1,36 @@
+"""From a reminder asked for to a payment: shown → asked → sent → opened → gave. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+
+GAVE_WITHIN = timedelta(days=30)
+"""Who pays later than this after the email would have paid without it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Funnel:
+    """Reminders by when they were asked for. None is what is not counted here."""
+
+    shown: int | None
+    asked: int
+    sent: int
+    opened: int | None
+    """How many came to the support page from the email's link."""
+    gave: int | None
+    """How many gave within `GAVE_WITHIN` of the email."""
+
+    def shares(self) -> list[tuple[str, int, Fraction | None]]:
+        """Each step that is counted, with its share of the one before that is."""
+        steps = [
+            (name, count)
+            for name in ("shown", "asked", "sent", "opened", "gave")
+            if (count := getattr(self, name)) is not None
+        ]
+        shares: list[tuple[str, int, Fraction | None]] = []
+        for place, (name, count) in enumerate(steps):
+            above = steps[place - 1][1] if place else 0
+            shares.append((name, count, Fraction(count, above) if above else None))
+        return shares

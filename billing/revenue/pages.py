@@ -1,0 +1,214 @@
+"""The revenue pages: a period's figures, filtered, each opening the list it is made of.
+
+How to add one stands in docs/revenue.md. They are for those who may see people: filters narrow
+a figure down to one of them, and what to leave out for others (ADR 54) is not worked out here yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, make_response, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from billing.money import Money
+from billing.revenue import drilldown, reading, words
+from billing.revenue.bridge import month_of
+from billing.revenue.charts import render
+from billing.revenue.drawings import bridge_chart, money_chart, part_name
+from billing.revenue.drilldown import PAGE, MoneyFigure, Place, read_place
+from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
+from billing.revenue.periods import Preset, Step
+from billing.revenue.tables import MoveKind
+from billing.staff.domain import Role
+from billing.staff.formats import Formats
+from billing.staff.guard import PREFIX, requires, signed_in
+from billing.web import runtime
+
+blueprint = Blueprint("figures", __name__, url_prefix=f"{PREFIX}/revenue")
+
+PAGES = {
+    "figures.overview": "Overview",
+    "figures.bridges": "Monthly revenue",
+    "figures.money": "Gross to net",
+}
+
+
+@blueprint.get("/")
+@requires(Role.DESK)
+def overview() -> str:
+    """A period beside the one before and the same a year before."""
+
+    def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
+        seen = reading.read_overview(session, asked)
+        shown = words.overview_figures(formats, asked.currency)
+        return {"seen": seen, "figures": shown, "most": words.what_changed_most(seen, shown)}
+
+    return _page("revenue/figures.html", read, default=Preset.THIS_MONTH)
+
+
+@blueprint.get("/monthly")
+@requires(Role.DESK)
+def bridges() -> str:
+    """The bridge of monthly recurring revenue, for the period and each of its months."""
+
+    def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
+        whole, months = reading.read_bridges(session, asked)
+        return {
+            "whole": whole,
+            "months": months,
+            "ending": reading.read_ending(session, asked),
+            "chart": render(bridge_chart(whole, formats)),
+        }
+
+    return _page("revenue/bridges.html", read, default=Preset.LAST_12_MONTHS)
+
+
+@blueprint.get("/money")
+@requires(Role.DESK)
+def money() -> str:
+    """From gross to net by day, week or month."""
+
+    def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
+        whole, parts, elsewhere = reading.read_parts(session, asked)
+        chart = money_chart(parts, asked.filters, formats, asked.currency)
+        return {
+            "whole": whole,
+            "parts": parts,
+            "elsewhere": elsewhere,
+            "chart": render(chart),
+            "part_name": part_name,
+        }
+
+    return _page("revenue/money.html", read, default=Preset.LAST_12_MONTHS)
+
+
+@blueprint.get("/lines")
+@requires(Role.DESK)
+def lines() -> str:
+    """The ledger transactions that a sum is made of."""
+
+    def read(session: Session, asked: reading.Asked, _: Formats) -> dict[str, Any]:
+        extra = asked.filters.extra
+        figure = _chosen(MoneyFigure, extra.get("figure", "net"), "figure")
+        found = drilldown.money_lines(
+            session,
+            asked.filters,
+            figure,
+            settled_currency=asked.currency,
+            zone=runtime().settings.newsroom.timezone,
+            after=read_place(extra.get("after")),
+            limit=PAGE + 1,
+        )
+        whole = reading.read_parts(session, asked)[0]
+        rest = [drilldown.place_of_money(found[PAGE - 1])] if len(found) > PAGE else []
+        return {
+            "figure": figure,
+            "lines": found[:PAGE],
+            "total": getattr(whole, figure.value),
+            "following": _following("figures.lines", asked.filters, rest),
+        }
+
+    return _page("revenue/lines.html", read, extra=("figure", "after"))
+
+
+@blueprint.get("/moves")
+@requires(Role.DESK)
+def moves() -> str:
+    """The movements that a bridge is made of."""
+
+    def read(session: Session, asked: reading.Asked, _: Formats) -> dict[str, Any]:
+        extra = asked.filters.extra
+        kind = _chosen(MoveKind, extra["kind"], "kind") if "kind" in extra else None
+        found = drilldown.move_lines(
+            session, asked.filters, kind, after=read_place(extra.get("after")), limit=PAGE + 1
+        )
+        whole = reading.read_bridges(session, asked)[0]
+        rest = [drilldown.place_of_move(found[PAGE - 1])] if len(found) > PAGE else []
+        return {
+            "kind": kind,
+            "lines": found[:PAGE],
+            "total": sum(whole.moves.values()) if kind is None else whole.moves[kind],
+            "following": _following("figures.moves", asked.filters, rest),
+        }
+
+    return _page("revenue/moves.html", read, extra=("kind", "after"))
+
+
+@blueprint.errorhandler(FilterError)
+def _refuse(error: FilterError) -> Response:
+    """What was asked for cannot be: a sentence, and the way back."""
+    return make_response(
+        render_template("revenue/refused.html", reason=str(error), staff=signed_in()), 400
+    )
+
+
+Read = Callable[[Session, reading.Asked, Formats], dict[str, Any]]
+
+
+def _page(
+    template: str,
+    read: Read,
+    *,
+    default: Preset = Preset.THIS_MONTH,
+    extra: tuple[str, ...] = (),
+) -> str:
+    """Read the address, then the figures, then write the page.
+
+    Raises:
+        FilterError: when the address asks for what cannot be.
+    """
+    parts = runtime()
+    newsroom = parts.settings.newsroom
+    today = parts.clock.now().astimezone(newsroom.timezone).date()
+    given = list(request.args.items(multi=True))
+    filters = read_filters(given, today, default=default, step=Step.MONTH, extra=extra)
+    formats = Formats(newsroom.timezone)
+    with parts.database.transaction() as session:
+        asked = reading.ask(session, newsroom, filters, today)
+        shown = read(session, asked, formats)
+    return render_template(
+        template,
+        asked=asked,
+        filters=filters,
+        address=_address,
+        f=formats,
+        money_of=Money,
+        month_of=month_of,
+        words=words,
+        pages=PAGES,
+        names=FILTERS,
+        zone=newsroom.timezone.key,
+        currencies=newsroom.currencies,
+        staff=signed_in(),
+        **shown,
+    )
+
+
+def _address(endpoint: str, filters: Filters, **changes: Any) -> str:
+    """The address of a page with these filters; `changes` are fields that differ there.
+
+    What belongs to one page only, such as the figure that is opened, stays on it; how far its list
+    was read does not.
+    """
+    changes.setdefault("extra", {})
+    if endpoint == request.endpoint and "after" not in changes["extra"]:
+        kept = {name: value for name, value in filters.extra.items() if name != "after"}
+        changes["extra"] = {**kept, **changes["extra"]}
+    return f"{url_for(endpoint)}?{filters.query(**changes)}"
+
+
+def _following(endpoint: str, filters: Filters, rest: list[Place]) -> str | None:
+    """The address of the lines that follow, where there are any."""
+    if not rest:
+        return None
+    return _address(endpoint, filters, extra={**filters.extra, "after": str(rest[0])})
+
+
+def _chosen(kind: Any, value: str, name: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise FilterError(f"“{value[:40]}” is no {name}; there are {', '.join(kind)}.") from None

@@ -1,0 +1,282 @@
+"""Rollups: sums by the newsroom's day, from which the revenue pages are read.
+
+Everything here is computed from the ledger, the movements and the attempts, and can be thrown away
+and computed anew (`tuppence revenue rebuild`). See ADR 55.
+
+Each rollup keeps the same sums in several slices, so that a filter reads few rows whatever the
+number of payments: all together (0), by campaign (1), by appeal (2), by country (3), and by where
+the supporter came from and country together (4), which answers every other combination of filters.
+`member_id` is the label of the campaign or appeal in slices 1 and 2, the source in slice 4, and 0
+elsewhere; `country` is empty in slices 0 to 2. What has no campaign, appeal or country counts under
+the empty name.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+from sqlalchemy import (
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.db import Base, Minor, Moment, RowId, choice
+
+Key = Annotated[int, mapped_column(primary_key=True, autoincrement=False)]
+Short = Annotated[int, mapped_column(SmallInteger, primary_key=True, autoincrement=False)]
+Country = Annotated[str, mapped_column(String(2), primary_key=True)]
+Day = Annotated[date, mapped_column(Date, primary_key=True)]
+Rhythm = Annotated[str, mapped_column(String(8), primary_key=True)]
+Code = Annotated[str, mapped_column(String(3), primary_key=True)]
+
+
+class Slice(IntEnum):
+    """By what a row of a rollup is told apart; see this module."""
+
+    ALL = 0
+    CAMPAIGN = 1
+    APPEAL = 2
+    COUNTRY = 3
+    JOINT = 4
+
+
+class LabelKind(StrEnum):
+    """What a label names."""
+
+    CAMPAIGN = "campaign"
+    APPEAL = "appeal"
+
+
+class MoveKind(StrEnum):
+    """Why monthly recurring revenue moved, seen over all pledges of a supporter on a day."""
+
+    NEW = "new"
+    REACTIVATION = "reactivation"
+    EXPANSION = "expansion"
+    CONTRACTION = "contraction"
+    CHURN_VOLUNTARY = "churn_voluntary"
+    CHURN_INVOLUNTARY = "churn_involuntary"
+    PAUSED = "paused"
+    """Pauses and their ends."""
+    RHYTHM = "rhythm"
+    """From monthly to annual or back, at equal yearly value: shows only beside a cadence."""
+
+
+class RevenueState(Base):
+    """How far the rollups have come; one row."""
+
+    __tablename__ = "revenue_state"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[Key]
+    horizon: Mapped[int]
+    """Everything written by transactions below this number is in the rollups, nothing above."""
+    database_system: Mapped[int]
+    """The database server's identity: transaction numbers of another mean nothing here."""
+    timezone: Mapped[str] = mapped_column(String(64))
+    """The newsroom's zone, by whose days the sums were made."""
+    folded_at: Mapped[Moment]
+    renewals_until: Mapped[Moment]
+    """Up to when the outcomes of renewals were looked at."""
+    rebuilt_at: Mapped[Moment]
+
+
+class RevenueLabel(Base):
+    """The name of a campaign or an appeal."""
+
+    __tablename__ = "revenue_labels"
+    __table_args__ = (UniqueConstraint("kind", "name"),)
+
+    id: Mapped[RowId]
+    kind: Mapped[LabelKind] = mapped_column(choice(LabelKind))
+    name: Mapped[str] = mapped_column(String(200))
+
+
+class RevenueSource(Base):
+    """One combination of campaign, appeal and article from which somebody came."""
+
+    __tablename__ = "revenue_sources"
+    __table_args__ = (
+        UniqueConstraint("article", "appeal", "campaign"),
+        Index("ix_revenue_sources_campaign_id", "campaign_id"),
+        Index("ix_revenue_sources_appeal_id", "appeal_id"),
+    )
+
+    id: Mapped[RowId]
+    campaign: Mapped[str] = mapped_column(String(200))
+    appeal: Mapped[str] = mapped_column(String(200))
+    article: Mapped[str] = mapped_column(String(200))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
+    appeal_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
+
+
+class RevenueMoney(Base):
+    """What came in and what was taken back, by day. All sums are positive when as their name says.
+
+    Sums are in minor units of `settled_currency`, save those that say paid.
+    """
+
+    __tablename__ = "revenue_money"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    day: Mapped[Day]
+    cadence: Mapped[Rhythm]
+    """once, monthly or annual; empty for what belongs to no charge."""
+    paid_currency: Mapped[Code]
+    settled_currency: Mapped[Code]
+    payments: Mapped[int]
+    """How many payments; a bank debit that came back counts as none."""
+    periods: Mapped[int]
+    """How many months or years these pay for."""
+    gross_paid: Mapped[Minor]
+    covered_paid: Mapped[Minor]
+    """The part of it by which supporters cover fees."""
+    gross: Mapped[Minor]
+    refunds: Mapped[Minor]
+    disputes: Mapped[Minor]
+    fees: Mapped[Minor]
+    other: Mapped[Minor]
+    """What moved without our doing, after its fees; not part of any other sum."""
+
+
+class RevenueMove(Base):
+    """A movement of monthly recurring revenue as it counts: one for each row of the history.
+
+    A change of rhythm has two, −1 of the old cadence and 1 of the new one.
+    """
+
+    __tablename__ = "revenue_moves"
+    __table_args__ = (
+        Index("ix_revenue_moves_supporter_id", "supporter_id"),
+        Index("ix_revenue_moves_day", "day", "origin_id", "part"),
+        Index("ix_revenue_moves_source_id_day", "source_id", "day"),
+    )
+
+    origin_id: Mapped[Key]
+    """The movement's id; of a change of rhythm, that of the change."""
+    part: Mapped[Short]
+    """0 for a movement; −1 and 1 for a change of rhythm."""
+    supporter_id: Mapped[int]
+    pledge_id: Mapped[int]
+    day: Mapped[date]
+    kind: Mapped[MoveKind] = mapped_column(choice(MoveKind))
+    currency: Mapped[str] = mapped_column(String(3))
+    yearly_minor: Mapped[Minor]
+    cadence: Mapped[str] = mapped_column(String(8))
+    source_id: Mapped[int]
+    country: Mapped[str] = mapped_column(String(2))
+    cohort: Mapped[date]
+    """The first day of the month of the supporter's first pledge."""
+
+
+class RevenuePromise(Base):
+    """Movements of monthly recurring revenue by day, in minor units a year (twelfths of MRR)."""
+
+    __tablename__ = "revenue_promises"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    day: Mapped[Day]
+    cadence: Mapped[Rhythm]
+    currency: Mapped[Code]
+    kind: Mapped[MoveKind] = mapped_column(choice(MoveKind), primary_key=True)
+    moves: Mapped[int]
+    yearly_minor: Mapped[Minor]
+
+
+class RevenueSupporters(Base):
+    """People with a running pledge: how many more or fewer than the day before.
+
+    People cannot be added up over slices, cadences or currencies: whoever has two pledges counts
+    once. So there is a row for each cadence and for all (empty), and so for currencies. Slice 4 is
+    not kept: what it would answer is counted from the moves.
+    """
+
+    __tablename__ = "revenue_supporters"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    cadence: Mapped[Rhythm]
+    currency: Mapped[Code]
+    day: Mapped[Day]
+    supporters: Mapped[int]
+
+
+class RevenueRetention(Base):
+    """Cohorts by month: supporters and yearly value gained or lost in each month since."""
+
+    __tablename__ = "revenue_retention"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    cadence: Mapped[Rhythm]
+    currency: Mapped[Code]
+    cohort: Mapped[Day]
+    month: Mapped[Day]
+    supporters: Mapped[int]
+    yearly_minor: Mapped[Minor]
+    """Of rows that name a currency only."""
+
+
+class RevenueAmounts(Base):
+    """How many people promise how much: how many more or fewer than the day before.
+
+    Kept for each currency, for each cadence and for all (empty), and not in slice 4.
+    """
+
+    __tablename__ = "revenue_amounts"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    cadence: Mapped[Rhythm]
+    currency: Mapped[Code]
+    day: Mapped[Day]
+    yearly_minor: Mapped[Key]
+    """What a person promises a year in this currency."""
+    supporters: Mapped[int]
+
+
+class RevenueRenewals(Base):
+    """Renewals by the day of their first attempt: how many failed, and how many were recovered."""
+
+    __tablename__ = "revenue_renewals"
+    __table_args__ = (Index("ix_revenue_renewals_day", "day"),)
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    day: Mapped[Day]
+    cadence: Mapped[Rhythm]
+    currency: Mapped[Code]
+    reason: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Stripe's word for why the first attempt failed; empty when it did not."""
+    renewals: Mapped[int]
+    recovered: Mapped[int]
+    amount_minor: Mapped[Minor]
+    recovered_minor: Mapped[Minor]
+
+
+ROLLUPS: tuple[type[Base], ...] = (
+    RevenueMoney,
+    RevenueMove,
+    RevenuePromise,
+    RevenueSupporters,
+    RevenueRetention,
+    RevenueAmounts,
+    RevenueRenewals,
+)
+"""What a rebuild computes anew; sources and labels keep their ids."""

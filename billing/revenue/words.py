@@ -1,0 +1,129 @@
+"""How the revenue pages name things, and the sentence that says what changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from billing.money import Money
+from billing.revenue.bridge import month_of
+from billing.revenue.drilldown import MoneyFigure
+from billing.revenue.periods import Preset, Step
+from billing.revenue.reading import Overview, Standing
+from billing.revenue.tables import MoveKind
+from billing.staff.formats import Formats
+
+MOVES = {
+    MoveKind.NEW: "New supporters",
+    MoveKind.REACTIVATION: "Returned",
+    MoveKind.EXPANSION: "Raised",
+    MoveKind.CONTRACTION: "Lowered",
+    MoveKind.CHURN_VOLUNTARY: "Cancelled",
+    MoveKind.CHURN_INVOLUNTARY: "Lost to failed cards",
+    MoveKind.PAUSED: "Paused, and gone on after a pause",
+    MoveKind.RHYTHM: "Changed between monthly and annual",
+}
+MONEY = {
+    MoneyFigure.GIFTS: "Gifts",
+    MoneyFigure.PLEDGES: "Pledges",
+    MoneyFigure.GROSS: "Gross",
+    MoneyFigure.REFUNDS: "Refunds",
+    MoneyFigure.DISPUTES: "Disputes",
+    MoneyFigure.FEES: "Fees",
+    MoneyFigure.NET: "Net",
+    MoneyFigure.OTHER: "Other movements",
+}
+PRESETS = {
+    Preset.THIS_MONTH: "This month",
+    Preset.LAST_MONTH: "Last month",
+    Preset.LAST_30_DAYS: "Last 30 days",
+    Preset.LAST_90_DAYS: "Last 90 days",
+    Preset.LAST_12_MONTHS: "Last 12 months",
+    Preset.THIS_YEAR: "This year",
+    Preset.LAST_YEAR: "Last year",
+}
+STEPS = {Step.DAY: "By day", Step.WEEK: "By week", Step.MONTH: "By month"}
+CADENCES = {"once": "Gift", "monthly": "Monthly", "annual": "Annual", "": "—"}
+NOTHING = "—"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of the overview: how it is read, and what it is opened with."""
+
+    name: str
+    means: str
+    read: Callable[[Standing], Fraction | int | None]
+    write: Callable[[Fraction | int], str]
+    page: str
+    """The endpoint that shows what it is made of."""
+    of: str | None = None
+    """Which figure or kind that page is asked for."""
+    weighs: bool = False
+    """Whether it may be what changed most: sums of money are comparable, rates are not."""
+
+
+def overview_figures(formats: Formats, currency: str) -> list[Figure]:
+    """The figures of the overview in their order."""
+
+    def money(minor: Fraction | int) -> str:
+        return formats.money(Money(round(minor), currency))
+
+    def a_month(twelfths: Fraction | int) -> str:
+        return formats.money(month_of(round(twelfths), currency))
+
+    def number(count: Fraction | int) -> str:
+        return f"{int(count):,}"
+
+    def percent(share: Fraction | int) -> str:
+        return formats.percent_fine(float(share))
+
+    return [
+        Figure(name="Net", means="after fees, refunds and disputes", write=money,
+               read=lambda s: s.takings.net, page="figures.lines", of="net", weighs=True),
+        Figure(name="Gross", means="all that was paid", write=money,
+               read=lambda s: s.takings.gross, page="figures.lines", of="gross"),
+        Figure(name="From pledges", means="part of gross", write=money, weighs=True,
+               read=lambda s: s.takings.pledges, page="figures.lines", of="pledges"),
+        Figure(name="From gifts", means="part of gross", write=money, weighs=True,
+               read=lambda s: s.takings.gifts, page="figures.lines", of="gifts"),
+        Figure(name="Gifts", means="how many", write=number,
+               read=lambda s: s.gifts, page="figures.lines", of="gifts"),
+        Figure(name="MRR", means="promised a month, at the end", write=a_month,
+               read=lambda s: s.bridge.end, page="figures.bridges"),
+        Figure(name="Gained", means="new, returned and raised, a month", write=a_month,
+               read=lambda s: s.bridge.gained, page="figures.moves"),
+        Figure(name="Lost", means="cancelled, lost and lowered, a month", write=a_month,
+               read=lambda s: s.bridge.churned + s.bridge.contracted, page="figures.moves"),
+        Figure(name="Supporters", means="with a running pledge, at the end", write=number,
+               read=lambda s: s.supporters, page="figures.moves"),
+        Figure(name="Failed renewals", means="whose first attempt was refused", write=percent,
+               read=lambda s: s.recovery.failed_rate, page="figures.overview"),
+        Figure(name="Recovered", means="of these, by value", write=percent,
+               read=lambda s: s.recovery.recovery_rate, page="figures.overview"),
+    ]  # fmt: skip
+
+
+def what_changed_most(seen: Overview, figures: list[Figure]) -> str:
+    """In plain words, which sum differs most from the period before."""
+    weighed: list[tuple[Fraction, Figure, Fraction, Fraction]] = []
+    for figure in figures:
+        now, before = figure.read(seen.now), figure.read(seen.previous)
+        if figure.weighs and figure.name != "Net" and now is not None and before is not None:
+            difference = abs(Fraction(now) - Fraction(before))
+            weighed.append((difference, figure, Fraction(now), Fraction(before)))
+    largest, most, is_, was = max(weighed, key=lambda each: each[0])
+    if not largest:
+        return "Nothing differs from the period before."
+    which = "more" if is_ > was else "less"
+    what = most.name.removeprefix("From ")
+    words = f"What changed most: {most.write(largest)} {which} came from {what}"
+    return f"{words} than in the period before ({most.write(is_)} instead of {most.write(was)})."
+
+
+def change(now: Fraction | int | None, before: Fraction | int | None) -> Fraction | None:
+    """By which part a figure grew; None where there is nothing to compare with."""
+    if now is None or before is None or before <= 0:
+        return None
+    return Fraction(now) / Fraction(before) - 1

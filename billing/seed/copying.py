@@ -1,0 +1,145 @@
+"""Writing tens of millions of rows: COPY into tables without indexes, which are made afterwards.
+
+Everything is one transaction. What is taken off a table (indexes, unique and foreign keys, the
+ledger's triggers) is put back before its end: PostgreSQL then checks every row against every key.
+The ledger's balance, which its trigger would have checked line by line, is checked in one query.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+_LINES = 20_000
+"""How many rows of a table are sent at once."""
+
+_INDEXES = """
+    SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = %s::regclass
+      AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid
+                      AND k.contype IN ('p', 'u'))
+    ORDER BY c.relname"""
+_KEYS = """
+    SELECT k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
+    WHERE k.conrelid = %s::regclass AND k.contype = %s ORDER BY k.conname"""
+_UNBALANCED = """
+    SELECT transaction_id FROM ledger_entries GROUP BY transaction_id, currency
+    HAVING sum(amount_minor) <> 0 LIMIT 1"""
+
+
+class UnbalancedError(Exception):
+    """A ledger transaction that was written does not sum to zero."""
+
+
+@dataclass
+class Table:
+    """Rows for one table in PostgreSQL's text format: tabs between columns, a line for each."""
+
+    name: str
+    columns: tuple[str, ...]
+    lines: list[str] = field(default_factory=list)
+    written: int = 0
+
+
+class Copier:
+    """Takes rows and hands them on to the database in the background."""
+
+    def __init__(self, connection: psycopg.Connection[Any], tables: list[Table]) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._waiting: queue.Queue[tuple[Table, str] | None] = queue.Queue(maxsize=8)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._write_on)
+        self._thread.start()
+
+    def flush(self, *, least: int = _LINES) -> None:
+        """Hand over what has grown to `least` rows.
+
+        Raises:
+            psycopg.Error: what went wrong in the background.
+        """
+        for table in self._tables:
+            if len(table.lines) >= max(1, least):
+                text = "".join(table.lines)
+                table.written += text.count("\n")
+                self._waiting.put((table, text))
+                table.lines.clear()
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Hand over all that is left and wait until it is written."""
+        try:
+            self.flush(least=1)
+        finally:
+            self._waiting.put(None)
+            self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _write_on(self) -> None:
+        while (waiting := self._waiting.get()) is not None:
+            if self._failure is None:
+                try:
+                    self._write(*waiting)
+                except psycopg.Error as error:
+                    self._failure = error
+
+    def _write(self, table: Table, text: str) -> None:
+        query = sql.SQL("COPY {} ({}) FROM STDIN").format(
+            sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
+        )
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            copy.write(text)
+
+
+@contextmanager
+def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iterator[None]:
+    """Take indexes, keys and the ledger's triggers off, and put them back afterwards.
+
+    Raises:
+        UnbalancedError: when the ledger does not balance.
+        psycopg.errors.IntegrityError: when a row breaks a key.
+    """
+    connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
+    again: list[str] = []
+    for table in tables:
+        for kind in ("f", "u"):
+            for name, definition in connection.execute(_KEYS, [table, kind]).fetchall():
+                made = f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}'
+                again.append(made) if kind == "f" else again.insert(0, made)
+                _run(connection, f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        for name, definition in connection.execute(_INDEXES, [table]).fetchall():
+            again.insert(0, definition)
+            _run(connection, f'DROP INDEX "{name}"')
+        _run(connection, f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    yield
+    if connection.execute(_UNBALANCED).fetchone() is not None:
+        raise UnbalancedError
+    for statement in again:
+        _run(connection, statement)
+    for table in tables:
+        _run(connection, f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def set_counters(connection: psycopg.Connection[Any], tables: list[str]) -> None:
+    """Let the ids that follow begin where those that were given end."""
+    for table in tables:
+        _run(
+            connection,
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'),"
+            f" coalesce((SELECT max(id) FROM {table}), 0) + 1, false)",
+        )
+
+
+def _run(connection: psycopg.Connection[Any], statement: str) -> None:
+    """Run a statement made of our own names."""
+    connection.execute(statement.encode())

@@ -1,0 +1,113 @@
+"""`tuppence seed`: a large made-up history in an empty database, and its rollups."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy import text
+
+from billing.revenue.rebuild import rebuild
+from billing.runtime import Runtime
+from billing.seed import standin
+from billing.seed.books import Books
+from billing.seed.copying import Copier, set_counters, without_keys
+from billing.seed.history import History
+from billing.seed.scene import make_scene
+
+_HOLD_DATA = ("supporters", "charges", "pledges", "checkouts", "ledger_transactions", "reminders")
+_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions")
+
+Say = Callable[[str], None]
+
+
+class NotEmptyError(Exception):
+    """There is data in the database, or real money behind it: nothing is made up beside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """How much was written, and how long it took in seconds."""
+
+    rows: dict[str, int]
+    telling: float
+    keys: float
+    rollups: float
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.telling + self.keys + self.rollups
+
+
+def seed(
+    runtime: Runtime, *, supporters: int, months: int, number: int, say: Say = lambda _: None
+) -> Seeded:
+    """Make up a history of so many months that ends yesterday, the same for the same `number`.
+
+    Stripe, or its stand-in, is told nothing: this is for looking and measuring, not for charging.
+
+    Raises:
+        NotEmptyError: beside a live key or any data, or where no stand-in takes Stripe's place.
+    """
+    settings = runtime.settings
+    if settings.stripe.live or not settings.local or not standin.is_standin(settings.stripe):
+        raise NotEmptyError("A made-up history is only written beside the stand-ins.")
+    began = time.monotonic()
+    with psycopg.connect(_address(runtime)) as connection:
+        if filled := [name for name in _HOLD_DATA if _has_rows(connection, name)]:
+            raise NotEmptyError(f"There is data already, in {', '.join(filled)}.")
+        rows, telling = _write(connection, runtime, supporters, months, number, say)
+    written = time.monotonic()
+    say("making the rollups …")
+    _analyze(runtime)
+    rebuild(runtime)
+    _analyze(runtime)
+    return Seeded(
+        rows=rows,
+        telling=telling - began,
+        keys=written - telling,
+        rollups=time.monotonic() - written,
+    )
+
+
+def _write(
+    connection: psycopg.Connection, runtime: Runtime, supporters: int, months: int, number: int,
+    say: Say,
+) -> tuple[dict[str, int], float]:  # fmt: skip
+    """Tell the history; when that was done."""
+    newsroom = runtime.settings.newsroom
+    chance = random.Random(number)  # noqa: S311 - the same history every time
+    today = runtime.clock.now().astimezone(newsroom.timezone).date()
+    scene = make_scene(
+        chance, supporters=supporters, months=months, until=today, zone=newsroom.timezone
+    )
+    history = History(scene, chance, Books(scene, newsroom.goal.currency), runtime.vault)
+    tables = history.tables()
+    with without_keys(connection, [table.name for table in tables]):
+        copier = Copier(connection, tables)
+        try:
+            history.tell(copier)
+        finally:
+            copier.close()
+        told = time.monotonic()
+        set_counters(connection, list(_NUMBERED))
+        say("making the keys and indexes …")
+    return {table.name: table.written for table in tables}, told
+
+
+def _analyze(runtime: Runtime) -> None:
+    """Let PostgreSQL know what the tables hold by now: without it, it plans for empty ones."""
+    with runtime.database.transaction() as session:
+        session.execute(text("ANALYZE"))
+
+
+def _address(runtime: Runtime) -> str:
+    return runtime.settings.database_url.replace("postgresql+psycopg:", "postgresql:", 1)
+
+
+def _has_rows(connection: psycopg.Connection, table: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table} LIMIT 1".encode()).fetchone() is not None

@@ -1,0 +1,157 @@
+"""The revenue pages: what staff read, what opens what, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from billing.revenue.rebuild import keep_up
+from billing.runtime import Runtime
+from billing.seed.demo import seed_demo
+from tests.revenue.test_page import elements
+from tests.support.staff import local_link
+from tests.support.standin import StandIn
+
+PAGES = (
+    "/staff/revenue/",
+    "/staff/revenue/?period=last-12-months&campaign=spring&country=LV",
+    "/staff/revenue/monthly",
+    "/staff/revenue/money",
+    "/staff/revenue/money?period=last-90-days&by=day&article=/articles/harbour",
+    "/staff/revenue/lines?figure=net&period=last-12-months",
+    "/staff/revenue/moves?period=last-12-months&cadence=monthly&currency=usd&appeal=banner",
+)
+
+
+@pytest.fixture
+def staff(client: FlaskClient, runtime: Runtime, stripe: StandIn) -> FlaskClient:
+    """A browser in which Ada is signed in, at the demo newsroom."""
+    assert stripe.url
+    assert seed_demo(runtime)
+    keep_up(runtime)
+    client.post(local_link(runtime))
+    return client
+
+
+@contextmanager
+def counted(runtime: Runtime) -> Iterator[list[str]]:
+    asked: list[str] = []
+
+    def note(_c: object, _u: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(runtime.database.engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(runtime.database.engine, "before_cursor_execute", note)
+
+
+def links(page: str, start: str) -> list[str]:
+    return [
+        unescape(each) for each in re.findall(r'href="([^"]+)"', page) if each.startswith(start)
+    ]
+
+
+def test_every_page_reads_little_changes_nothing_and_obeys_its_policy(
+    staff: FlaskClient, runtime: Runtime
+) -> None:
+    for page in PAGES:
+        with counted(runtime) as asked:
+            answer = staff.get(page)
+        assert answer.status_code == 200, page
+        assert len(asked) <= 12, page
+        changed = [each for each in asked if each.startswith(("INSERT", "UPDATE", "DELETE"))]
+        assert not [each for each in changed if "staff_sessions" not in each], page
+        ids = []
+        for tag, attributes in elements(answer.text):
+            assert tag not in {"script", "style", "iframe"}, page
+            assert "style" not in attributes
+            assert not [name for name in attributes if name.startswith("on")]
+            ids += [attributes["id"]] if attributes.get("id") else []
+            if tag == "th":
+                assert attributes.get("scope") in {"col", "row"}, page
+        assert len(ids) == len(set(ids)), page
+        assert "@" not in answer.text
+
+
+def test_every_figure_opens_the_list_that_makes_it(staff: FlaskClient) -> None:
+    opened = 0
+    for page in ("/staff/revenue/money", "/staff/revenue/monthly"):
+        for link in links(staff.get(page).text, "/staff/revenue/")[::5]:
+            if "figure=" not in link and "kind=" not in link:
+                continue
+            answer = staff.get(link)
+            assert answer.status_code == 200, link
+            heading = re.search(r"<h1>(.*?)</h1>", answer.text)
+            assert heading is not None
+            assert "There are none." not in answer.text, link
+            opened += 1
+    assert opened > 5
+
+
+def test_a_list_goes_on_page_after_page_without_losing_a_line(staff: FlaskClient) -> None:
+    page, seen = "/staff/revenue/lines?figure=gross&period=last-12-months", []
+    while True:
+        text = staff.get(page).text
+        seen += re.findall(r"no\. (\d+), charge", text)
+        following = links(text, "/staff/revenue/lines?")
+        after = [each for each in following if "after=" in each]
+        if not after:
+            break
+        [page] = after
+        assert len(seen) < 1000
+    assert len(seen) > 100
+    assert len(seen) == len(set(seen))
+
+
+def test_filters_live_in_the_address_and_go_along(staff: FlaskClient) -> None:
+    text = staff.get("/staff/revenue/?period=last-year&cadence=monthly&country=US").text
+    assert "only" in text
+    assert "cadence monthly, country US" in re.sub(r"\s+", " ", text)
+    for link in links(text, "/staff/revenue/m"):
+        assert "cadence=monthly&country=US" in link
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=2026-02-30&to=2026-03-01", "There is no day 2026-02-30."),
+        ("from=2026-03-02&to=2026-03-01", "before it begins"),
+        ("from=2001-01-01&to=2051-01-01", "5 years long at most"),
+        ("colour=red", "There is no filter called “colour”."),
+        ("figure=profit", "“profit” is no figure"),
+        ("after=1;drop", "is no place in the list"),
+        ("campaign=a&campaign=b", "given twice"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_sentence(
+    staff: FlaskClient, query: str, said: str
+) -> None:
+    answer = staff.get(f"/staff/revenue/lines?{query}")
+    assert answer.status_code == 400
+    assert said in answer.text
+
+
+def test_what_nobody_has_is_an_empty_page(staff: FlaskClient) -> None:
+    answer = staff.get("/staff/revenue/lines?campaign=never&country=ZZ")
+    assert answer.status_code == 200
+    assert "There are none." in answer.text
+    assert staff.get("/staff/revenue/?campaign=never").status_code == 200
+
+
+def test_before_the_first_fold_it_says_so(client: FlaskClient, runtime: Runtime) -> None:
+    client.post(local_link(runtime))
+    assert "being made for the first time" in client.get("/staff/revenue/").text
+    assert "being made for the first time" in client.get("/staff/revenue/monthly").text
+
+
+def test_strangers_see_nothing(client: FlaskClient) -> None:
+    for page in PAGES:
+        assert client.get(page).status_code == 401

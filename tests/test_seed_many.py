@@ -1,0 +1,69 @@
+"""A large made-up history: the same for the same number, and as sound as a real one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from billing.audit.report import audit
+from billing.revenue.rebuild import rebuild
+from billing.runtime import Runtime
+from billing.seed.many import NotEmptyError, seed
+from tests.conftest import empty
+
+pytestmark = pytest.mark.alone
+"""What others write on the same server, in whatever database, holds a fold back."""
+
+_SAME = """
+    SELECT md5(string_agg(t::text, '|' ORDER BY t.id)) FROM (
+        SELECT id, kind, status, pledge_id, period, currency, amount_minor, due_at, settled_at,
+               decline_code, card_country, source FROM charges) AS t"""
+_KEYS = """
+    SELECT count(*) FILTER (WHERE convalidated), count(*), (SELECT count(*) FROM pg_indexes)
+    FROM pg_constraint"""
+
+
+def one(runtime: Runtime, query: str) -> object:
+    with runtime.database.transaction() as session:
+        return tuple(session.execute(text(query)).one())
+
+
+def test_a_history_is_sound_and_its_figures_are_right(runtime: Runtime) -> None:
+    keys = one(runtime, _KEYS)
+    written = seed(runtime, supporters=300, months=14, number=7)
+    assert one(runtime, _KEYS) == keys
+    assert written.rows["charges"] > 1000
+    for table, count in written.rows.items():
+        assert one(runtime, f"SELECT count(*) FROM {table}") == (count,), table  # noqa: S608
+    offences = {f.invariant: f.offenders for f in audit(runtime, with_stripe=False) if f.offenders}
+    assert set(offences) <= {6}, "only its letters were never written"
+    assert [each for each in rebuild(runtime) if each.wrong] == []
+    assert one(runtime, "SELECT count(DISTINCT currency), count(DISTINCT category) FROM"
+               " ledger_transactions JOIN ledger_entries ON transaction_id = "
+               "ledger_transactions.id") >= (4, 4)  # fmt: skip
+    assert one(runtime, "SELECT count(*) > 0 FROM revenue_renewals WHERE recovered > 0") == (True,)
+    kinds = one(runtime, "SELECT count(DISTINCT kind) FROM pledge_movements")
+    assert kinds >= (4,)  # type: ignore[operator]
+    first = one(runtime, _SAME)
+    with pytest.raises(NotEmptyError, match="There is data already"):
+        seed(runtime, supporters=10, months=2, number=7)
+    with pytest.raises(IntegrityError), runtime.database.transaction() as session:
+        session.execute(text("UPDATE ledger_entries SET amount_minor = 1 WHERE id = 1"))
+    empty(runtime.database)
+    seed(runtime, supporters=300, months=14, number=7)
+    assert one(runtime, _SAME) == first
+
+
+def test_nothing_is_made_up_beside_a_real_key(runtime: Runtime) -> None:
+    live = replace(runtime.settings.stripe, api_key="sk_live_x")
+    elsewhere = replace(runtime.settings.stripe, api_base="https://api.stripe.com")
+    for stripe in (live, elsewhere):
+        real = replace(runtime, settings=replace(runtime.settings, stripe=stripe))
+        with pytest.raises(NotEmptyError, match="beside the stand-ins"):
+            seed(real, supporters=1, months=1, number=1)
+    real = replace(runtime, settings=replace(runtime.settings, local=False))
+    with pytest.raises(NotEmptyError):
+        seed(real, supporters=1, months=1, number=1)
