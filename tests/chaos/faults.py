@@ -107,8 +107,12 @@ class Faults:
         """One backend killed takes all of PostgreSQL through a crash and its recovery."""
         with self._services.database() as database:
             row = database.execute(_VICTIM).fetchone()
-        if row is not None:
+        if row is None:
+            return
+        try:
             os.kill(row[0], signal.SIGKILL)
+        except ProcessLookupError:  # its worker was killed meanwhile, and closed it
+            return
         wait_until(self._database_answers, "PostgreSQL's recovery")
 
     def _database_answers(self) -> bool:
