@@ -16,6 +16,9 @@ from billing.gateway import API_VERSION
 RECENT = timedelta(days=30)
 """How long something that is over stays on the list."""
 
+LONG_AGO = timedelta(days=90)
+"""The same, counted from the day on which something fell due."""
+
 STUCK_AFTER = timedelta(minutes=15)
 """How long after its turn an email is still waiting when something must be wrong."""
 
@@ -149,6 +152,16 @@ _PAID_AHEAD = """
           AND p.next_period = c.period + c.months
     """
 
+_PERIODS_OVER = """
+        SELECT CASE count(*) WHEN 1 THEN 'A charge was' ELSE count(*) || ' charges were' END
+               || ' let go of, as the next period had begun before anybody could be asked (the '
+               || 'last is charge ' || max(id) || ', due ' || to_char(max(due_at), 'FMDD Mon YYYY')
+               || '). Only the current period is charged. Did no worker run?'
+        FROM charges
+        WHERE status = 'cancelled' AND decline_code = 'period_over' AND due_at > :long_ago
+        HAVING count(*) > 0
+    """
+
 _ERASED_UNDER_WAY = """
         SELECT 'Supporter ' || s.id || ' was erased while charge ' || c.id || ' was ' || c.status
                || '; if it is paid, nobody can be written to about it.'
@@ -248,6 +261,7 @@ _LOOKS = (
     _LOST_CARDS,
     _RETURNED_DEBITS,
     _LATE_DEBITS,
+    _PERIODS_OVER,
     _LOST_PAGES,
     _PAID_AHEAD,
     _ERASED_UNDER_WAY,
@@ -261,6 +275,7 @@ def attention(session: Session, *, now: datetime) -> list[str]:
         "recent": now - RECENT,
         "late": now - LATE,
         "stuck": now - STUCK_AFTER,
+        "long_ago": now - LONG_AGO,
         "silent": now - SILENT_AFTER,
         "version": API_VERSION,
     }

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing.charges.declines import WINDOW, Remedy, is_mapped, next_retry, remedy_for
 from billing.charges.domain import OPEN_ATTEMPTS, AttemptKind, AttemptStatus, ChargeStatus
 from billing.charges.letters import put_failure, put_lapsed
+from billing.charges.over import comes_too_late
 from billing.charges.tables import Attempt, Charge
 from billing.pledges.domain import CHARGEABLE, PledgeStatus
 from billing.pledges.service import lapse, mark_past_due
@@ -44,6 +45,8 @@ def after_decline(
         return  # Cancelled or paused while the payment was on its way: there is nothing to ask for.
     if charge.months > 1:
         return  # Months paid ahead are never asked for off-session: staff see that it came back.
+    if comes_too_late(session, charge, pledge, now):
+        return  # Heard of when a later period is charged: two in one month never are.
     mark_past_due(session, pledge, reason=charge.decline_code or "unknown", now=now)
     charge.first_declined_at = charge.first_declined_at or now
     session.flush()

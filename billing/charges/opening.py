@@ -26,6 +26,7 @@ from billing.charges.domain import (
 )
 from billing.charges.dunning import after_decline
 from billing.charges.errors import ChargeNotFoundError
+from billing.charges.over import comes_too_late, let_go
 from billing.charges.tables import Attempt, Charge
 from billing.db import Json, UtcDateTime
 from billing.gateway import PAYMENT_EXPANSIONS
@@ -221,6 +222,9 @@ def _may_be_taken(session: Session, runtime: Runtime, found: _Found, now: dateti
         charge.queued_at = None
         return False
     if found.has_other:
+        return False
+    if comes_too_late(session, charge, pledge, now):
+        let_go(charge)
         return False
     if charge.amount_minor > pledge.amount_minor:
         charge.amount_minor = pledge.amount_minor

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing.charges.domain import REPLAY_WINDOW, STALE_AFTER, AttemptKind, AttemptStatus
 from billing.charges.opening import Ready
+from billing.charges.over import comes_too_late
 from billing.charges.settle import lock_attempt, record_absent, record_payment
 from billing.charges.submit import RateLimiter, send
 from billing.charges.tables import Attempt, Charge
@@ -86,7 +87,7 @@ def resolve(runtime: Runtime, limiter: RateLimiter, attempt_id: int) -> None:
         if payment is not None:
             record_payment(session, runtime, attempt_id, payment)
             return
-        wanted = _still_wanted(session, attempt_id, now)
+        wanted = _still_wanted(session, runtime, attempt_id)
     if wanted:
         send(runtime, limiter, replace(ready, key_until=now + REPLAY_WINDOW))
 
@@ -102,13 +103,15 @@ def _may_be_replayed(pledge: Pledge) -> bool:
     return running and pledge.held_since is None
 
 
-def _wanted(charge: Charge, pledge: Pledge) -> bool:
+def _wanted(session: Session, charge: Charge, pledge: Pledge, now: datetime) -> bool:
     """Whether money may still be taken for a charge, and no more than was agreed to."""
-    held = pledge.held_since is not None
-    return pledge.status in CHARGEABLE and not held and charge.amount_minor <= pledge.amount_minor
+    if pledge.status not in CHARGEABLE or pledge.held_since is not None:
+        return False
+    within = charge.amount_minor <= pledge.amount_minor
+    return within and not comes_too_late(session, charge, pledge, now)
 
 
-def _still_wanted(session: Session, attempt_id: int, now: datetime) -> bool:
+def _still_wanted(session: Session, runtime: Runtime, attempt_id: int) -> bool:
     """Another last look: whether an attempt that Stripe never made may be sent after all.
 
     If not, the attempt is closed and its charge is due again, for the usual last look to decide.
@@ -116,7 +119,8 @@ def _still_wanted(session: Session, attempt_id: int, now: datetime) -> bool:
     attempt, charge, pledge = lock_attempt(session, attempt_id)
     if attempt.status not in _UNSETTLED or pledge is None:
         return False
-    if _wanted(charge, pledge):
+    now = runtime.clock.now()
+    if _wanted(session, charge, pledge, now):
         attempt.key_since = now
         return True
     record_absent(session, attempt_id, now=now)

@@ -44,6 +44,11 @@ class Charge(Base):
         ),
         Index("ix_charges_supporter_id", "supporter_id"),
         Index("ix_charges_settled_at", "settled_at"),
+        Index(
+            "ix_charges_period_over",
+            "due_at",
+            postgresql_where="status = 'cancelled' AND decline_code = 'period_over'",
+        ),
     )
 
     id: Mapped[RowId]
@@ -73,6 +78,7 @@ class Charge(Base):
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     stripe_charge_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     decline_code: Mapped[str | None] = mapped_column(String(64))
+    """Stripe's word for why it was not paid, or ours (`opening.py`, `over.py`)."""
     card_country: Mapped[str | None] = mapped_column(String(2))
     """Where the first card that paid it is from (ISO 3166); never changed afterwards."""
     source: Mapped[Json] = mapped_column(JSONB)

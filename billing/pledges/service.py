@@ -146,14 +146,22 @@ def mark_past_due(session: Session, pledge: Pledge, *, reason: str, now: datetim
 
 
 def mark_paid(
-    session: Session, pledge: Pledge, *, period: int | None, zone: ZoneInfo, now: datetime
+    session: Session,
+    pledge: Pledge,
+    *,
+    period: int | None,
+    zone: ZoneInfo,
+    now: datetime,
+    asked_at: datetime | None = None,
 ) -> None:
     """A charge of a locked pledge was paid; what was past due is made good, what lapsed returns.
 
     A pledge that returns keeps its history and its anchor's day; its next period is the one after
     the current and after the `period` paid for, where that is known: in a month that was skipped,
     a later one is paid. So it is where an older payment took the pledge up again before that one.
-    One that was cancelled stays so: money that was on its way changes nothing.
+    What was past due and asked for, at `asked_at`, when a later period had begun, counts for that
+    one: nobody pays twice in a month. One that was cancelled stays so: money that was on its way
+    changes nothing.
     """
     if pledge.status in CHARGEABLE and period is not None and period >= pledge.next_period:
         _go_on_after(pledge, period, zone)
@@ -165,6 +173,10 @@ def mark_paid(
         _go_on_after(pledge, max(pledge.next_period - 1, paid), zone)
         today = now.astimezone(zone).date()
         move(session, pledge, MovementKind.REACTIVATION, 1, at=now, effective_on=today)
+    elif asked_at is not None:
+        current = pledge.calendar(zone).current(asked_at)
+        if current >= pledge.next_period:
+            _go_on_after(pledge, current, zone)
     pledge.status = PledgeStatus.ACTIVE
     pledge.past_due_since = None
     pledge.past_due_reason = None

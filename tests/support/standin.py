@@ -67,8 +67,9 @@ class StandIn:
         return self.ask("GET", "/_standin/books")
 
     def reset(self) -> None:
-        """Forget every object, event and key."""
+        """Forget every object, event, key and fault: it answers at once again."""
         self.ask("POST", "/_standin/reset", {})
+        self.ask("DELETE", "/_standin/faults")
 
     def tick(self) -> None:
         """Let everything that is due by now happen."""
