@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from tests.chaos import dues
 from tests.chaos.facts import Agreed, Cancelled, Changed, Due, Prepaid
@@ -39,6 +40,21 @@ def agreed(
         cancelled_at=end.confirmed_at if end else None,
         notice_owed=annual and _notice_owed(moments, end, settled_at),
     )
+
+
+def with_chances(agreed: Agreed, calm: Sequence[datetime]) -> Agreed:
+    """The same, where the clock may have leapt over whole periods.
+
+    A period is owed if, at a moment of its own (`calm`), nothing of its pledge was left to do: then
+    it had been charged, or never would be. One that was over before there was such a moment may
+    have been taken in its time or not, as after an outage of more than a month.
+    """
+    dues = list(agreed.dues)
+    for place, (due, following) in enumerate(pairwise(dues)):
+        last = following.earliest - ROUND_ABOUT
+        if not due.left_out and not any(due.earliest <= at < last for at in calm):
+            dues[place] = replace(due, owed=False, optional=True)
+    return replace(agreed, dues=dues)
 
 
 def _agreed_anew(

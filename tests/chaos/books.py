@@ -16,13 +16,14 @@ import psycopg
 from billing.local.mail.store import MailStore
 from billing.mail import message_id_for
 from billing.runtime import Runtime
-from tests.chaos.agreements import Account, agreed
-from tests.chaos.compare_mails import CANCELLED, NOTICE, REMINDER
+from tests.chaos.agreements import Account, agreed, with_chances
+from tests.chaos.compare_mails import CANCELLED, FAILED, NOTICE, REMINDER
 from tests.chaos.facts import (
     Agreed,
     Cancelled,
     Changed,
     Facts,
+    Look,
     Mail,
     Message,
     Owed,
@@ -41,6 +42,10 @@ _KINDS = (
     (NOTICE, re.compile(r"^On .*: your yearly payment of ")),
     (REMINDER, re.compile(r"^You asked us to remind you$")),
     (CANCELLED, re.compile(r"^Cancelled: nothing more will be taken$")),
+    (
+        FAILED,
+        re.compile(r"^(Your|Please confirm your) payment of .*[0-9.]+( did not go through)?$"),
+    ),
 )
 """Mails that are known by their subjects."""
 
@@ -48,7 +53,8 @@ _CHARGES = """
 SELECT c.id, c.pledge_id, c.period, c.status = 'succeeded',
        c.status = 'declined' OR count(a.id) FILTER (WHERE a.status IN ('declined', 'refused')) > 0,
        count(a.id) FILTER (WHERE a.status IN ('in_flight', 'unknown', 'processing')),
-       max(a.started_at)
+       max(a.started_at),
+       min(a.finished_at) FILTER (WHERE a.status IN ('declined', 'refused'))
 FROM charges c LEFT JOIN attempts a ON a.charge_id = c.id
 WHERE c.period > 0 GROUP BY c.id
 """
@@ -79,6 +85,7 @@ class Seen:
     paid: Sequence[Paid]
     cancelled: Sequence[Cancelled]
     changed: Sequence[Changed]
+    looks: Sequence[Look]
     settled_at: datetime
     """By this moment of the clock everything due had been done."""
 
@@ -109,6 +116,7 @@ def read(services: Services, runtime: Runtime, plan: Plan, seen: Seen) -> Facts:
                 declined=row[4],
                 open=row[5],
                 asked_at=row[6],
+                refused_at=row[7],
             )
             for row in database.execute(_CHARGES)
         }
@@ -173,7 +181,10 @@ def _agreed(
     }
     ends = {each.pledge: each for each in seen.cancelled}
     return {
-        pledge: agreed(account, ends.get(pledge), told[account.email], seen.settled_at)
+        pledge: with_chances(
+            agreed(account, ends.get(pledge), told[account.email], seen.settled_at),
+            [look.at for look in seen.looks if pledge not in look.busy],
+        )
         for pledge, account in accounts.items()
     }
 

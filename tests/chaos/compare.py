@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from tests.chaos.compare_mails import compare_mails
 from tests.chaos.facts import Due, Facts, Recorded, Taken, Visit
@@ -13,6 +14,12 @@ from tests.chaos.verdict import Verdict
 SLACK = timedelta(minutes=40)
 """How far two moments of one thing may be apart: the clock goes back by a quarter of an hour, and
 may do so twice, between our look at it and Stripe's."""
+
+REPLAYED = timedelta(hours=23)
+"""For how long what was asked for in its period may be asked again under the same key."""
+
+Key = tuple[int, int]
+"""A pledge and one of its periods."""
 
 
 def compare(facts: Facts) -> Verdict:
@@ -31,47 +38,63 @@ def compare(facts: Facts) -> Verdict:
     return verdict
 
 
-def _due(facts: Facts, times: Counter[tuple[int, int]]) -> Iterator[tuple[int, int, Due]]:
+def _due(facts: Facts, times: Mapping[Key, Sequence[datetime]]) -> Iterator[tuple[Key, Due]]:
     """Pledge and period of every charge that was due.
 
     A pledge whose period was never paid ends there, as past due or lapsed: what comes after it is
-    not due.
+    not due, unless the refusal was heard of when that was due already. What was refused and is paid
+    in a later period counts for that one.
     """
+    found = {(charge.pledge, charge.period): charge for charge in facts.charges.values()}
     for pledge, agreed in facts.agreed.items():
+        late: datetime | None = None
         for period, due in enumerate(agreed.dues, start=1):
-            if due.left_out:
+            key = pledge, period
+            if due.left_out or _surely_before(due, late):
                 continue
-            yield pledge, period, due
-            if not (times[pledge, period] or due.optional):
+            unsure = late is not None and due.earliest - SLACK <= late
+            yield key, replace(due, owed=False, optional=True) if unsure else due
+            charge, following = found.get(key), agreed.dues[period : period + 1]
+            refused_at = charge and charge.refused_at
+            if times[key]:
+                late = max(times[key]) if refused_at else late
+            elif refused_at and following and refused_at >= following[0].earliest - SLACK:
+                late = None if _surely_before(following[0], refused_at) else refused_at
+            elif not (due.optional or unsure):
                 break
+
+
+def _surely_before(due: Due, moment: datetime | None) -> bool:
+    """Whether a period had begun when a payment was asked for that was made at `moment`."""
+    return moment is not None and due.earliest + REPLAYED + SLACK <= moment
 
 
 def _charges(facts: Facts, verdict: Verdict) -> None:
     by_period = {(charge.pledge, charge.period): charge for charge in facts.charges.values()}
-    times: Counter[tuple[int, int]] = Counter()
+    times: dict[Key, list[datetime]] = defaultdict(list)
     for taken in facts.taken:
         charge = facts.charges.get(taken.charge)
         if charge is None:
             verdict.double(1, f"charge {taken.charge} was paid at Stripe and has no row")
             continue
-        times[charge.pledge, charge.period] += 1
+        times[charge.pledge, charge.period].append(taken.at)
         agreed = _amounts(facts, charge)
         if taken.amount not in agreed:
             off = min(abs(taken.amount - amount) for amount in agreed)
             verdict.differ(off, f"charge {taken.charge} took {taken.amount} of {sorted(agreed)}")
     dues = set()
-    for pledge, period, due in _due(facts, times):
-        dues.add((pledge, period))
-        found = by_period.get((pledge, period))
-        made = times[pledge, period] or (found is not None and found.declined)
+    for key, due in _due(facts, times):
+        dues.add(key)
+        found = by_period.get(key)
+        made = times[key] or (found is not None and found.declined)
         verdict.due += bool(made or due.owed)
         verdict.made += bool(made)
         if due.owed and not made:
-            verdict.miss(f"pledge {pledge} period {period} was missed: {found}")
-    for key, count in times.items():
-        above = count - (key in dues)
-        if above:
-            verdict.double(above, f"pledge {key[0]} period {key[1]} was paid {count} times")
+            verdict.miss(f"pledge {key[0]} period {key[1]} was missed: {found}")
+    for key, moments in times.items():
+        above = len(moments) - (key in dues)
+        if above > 0:
+            verdict.double(above, f"pledge {key[0]} period {key[1]} was paid {len(moments)} times")
 
 
 def _amounts(facts: Facts, charge: Recorded) -> frozenset[int]:
@@ -89,6 +112,8 @@ def _moments(facts: Facts, verdict: Verdict) -> None:
             continue
         if _early(facts, taken):
             verdict.double(1, f"charge {taken.charge} was taken before it was due, at {taken.at}")
+        if charge.refused_at is None and _over(facts, taken):
+            verdict.double(1, f"charge {taken.charge} was taken when it was over, at {taken.at}")
         cancelled = facts.agreed[charge.pledge].cancelled_at
         if cancelled and charge.asked_at and charge.asked_at > cancelled + SLACK:
             verdict.double(1, f"charge {taken.charge}, {charge}, of what ended at {cancelled}")
@@ -99,6 +124,13 @@ def _early(facts: Facts, taken: Taken) -> bool:
     dues = facts.agreed[charge.pledge].dues
     known = 0 < charge.period <= len(dues)
     return known and taken.at < dues[charge.period - 1].earliest - SLACK
+
+
+def _over(facts: Facts, taken: Taken) -> bool:
+    """Whether the next period had long begun, and not been left out, when a payment was made."""
+    charge = facts.charges[taken.charge]
+    later = [due for due in facts.agreed[charge.pledge].dues[charge.period :] if not due.left_out]
+    return bool(later) and charge.period > 0 and _surely_before(later[0], taken.at)
 
 
 def _outcomes(facts: Facts, verdict: Verdict) -> None:

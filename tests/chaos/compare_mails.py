@@ -12,7 +12,7 @@ from tests.chaos.verdict import Verdict
 EARLY = timedelta(minutes=40)
 """By how much a reminder may seem early: the clock goes back by a quarter of an hour at times."""
 
-NOTICE, REMINDER, CANCELLED = "notice", "reminder", "cancelled"
+NOTICE, REMINDER, CANCELLED, FAILED = "notice", "reminder", "cancelled", "failed"
 
 
 def compare_mails(facts: Facts, verdict: Verdict) -> None:
@@ -21,6 +21,7 @@ def compare_mails(facts: Facts, verdict: Verdict) -> None:
     verdict.resent = arrived.total() - len(arrived)
     different = {mail.message_id: mail for mail in facts.mails}.values()
     _outbox(facts, arrived, different, verdict)
+    _failures(facts, different, verdict)
     others = [mail for mail in different if mail.charge is None and not mail.kind]
     same = Counter((mail.recipient, mail.subject, mail.about) for mail in others)
     for (recipient, subject, _), count in same.items():
@@ -46,6 +47,18 @@ def _outbox(
     for mail in different:
         if mail.message_id not in known:
             verdict.double_mail(1, f"{mail.subject} to {mail.recipient} is in no outbox")
+
+
+def _failures(facts: Facts, mails: Collection[Mail], verdict: Verdict) -> None:
+    """The same words at most once for each refused charge: two of them may be refused alike."""
+    refused = Counter(
+        facts.agreed[charge.pledge].email for charge in facts.charges.values() if charge.declined
+    )
+    letters = Counter((m.recipient, m.subject, m.about) for m in mails if m.kind == FAILED)
+    for (recipient, subject, _), count in letters.items():
+        if count > refused[recipient]:
+            above = count - refused[recipient]
+            verdict.double_mail(above, f"{subject} to {recipient} came {count} times")
 
 
 def _receipts(facts: Facts, mails: Collection[Mail], verdict: Verdict) -> None:

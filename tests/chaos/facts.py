@@ -51,6 +51,8 @@ class Recorded:
     """Attempts without an outcome."""
     asked_at: datetime | None = None
     """When the last attempt was recorded, if there is one."""
+    refused_at: datetime | None = None
+    """When the first refusal was recorded, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,14 @@ class Changed:
     """The end of a pause, as the page showed it."""
     refused: bool = False
     """Whether no button was ever pressed: no page asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Which pledges had something due, or without an outcome, before the clock moved on."""
+
+    at: datetime
+    busy: frozenset[int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,12 @@ SELECT ({_DUE_PLEDGES})
      + (SELECT count(*) FROM reminders WHERE status = 'waiting' AND due_at <= %(now)s)
 """  # noqa: S608 - put together from constants
 
+_PLEDGES_LEFT = """
+SELECT id FROM pledges WHERE status = 'active' AND next_charge_at <= %(now)s
+UNION SELECT pledge_id FROM charges
+WHERE pledge_id IS NOT NULL AND (status = 'submitted' OR (status = 'due' AND due_at <= %(now)s))
+"""
+
 _NOW = {
     "attempts": """SELECT count(*) FROM attempts WHERE status IN ('in_flight', 'unknown')
         AND last_sent_at < %(now)s - interval '2 minutes'""",
@@ -55,6 +61,11 @@ def busy(database: psycopg.Connection[Any], now: datetime) -> int:
     """How much is due and not under way, or under way and not heard of."""
     row = database.execute(_BUSY.encode(), {"now": now}).fetchone()
     return int(row[0]) if row else 0
+
+
+def pledges_left(database: psycopg.Connection[Any], now: datetime) -> frozenset[int]:
+    """The pledges that are due, or have a charge that is, or one without an outcome."""
+    return frozenset(row[0] for row in database.execute(_PLEDGES_LEFT, {"now": now}))
 
 
 def swept(database: psycopg.Connection[Any], since: datetime) -> bool:

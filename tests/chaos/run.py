@@ -22,13 +22,14 @@ from tests.chaos import books
 from tests.chaos.compare import compare
 from tests.chaos.crew import Crew
 from tests.chaos.environ import environment
+from tests.chaos.facts import Look
 from tests.chaos.faults import Faults
 from tests.chaos.history import bring, remind
 from tests.chaos.people import Kind
 from tests.chaos.plan import TINY, Leg, Plan
 from tests.chaos.points import WEB_POINTS, WORKER_POINTS
 from tests.chaos.readers import Readers
-from tests.chaos.rest import busy, swept, unfinished
+from tests.chaos.rest import busy, pledges_left, swept, unfinished
 from tests.chaos.services import Services
 from tests.chaos.verdict import Verdict
 
@@ -95,6 +96,7 @@ class Run:
         self._runtime: Runtime
         self._ids: Mapping[int, int] = {}
         self._settled_at = plan.end
+        self._looks: list[Look] = []
         self._database: psycopg.Connection[Any]
         self._pending = self._looked = (0, 0.0)
         self._tiny = len(plan.promises) < TINY
@@ -237,6 +239,7 @@ class Run:
         Over hours the workers stand still meanwhile, as on a machine that was suspended, and what
         they had sent is done before: no request is on its way for days.
         """
+        self._look_round()
         frozen = seconds > _FROZEN_ABOVE_SECONDS
         if frozen:
             self._crew.signal_workers(signal.SIGSTOP)
@@ -248,6 +251,18 @@ class Run:
             self._crew.signal_workers(signal.SIGCONT)
         self._faults.ask_for(*_TICKS)
         self._pending, self._looked = (_UNKNOWN, time.monotonic()), (_UNKNOWN, 0.0)
+
+    def _look_round(self) -> None:
+        """Note for which pledges something is left, before time passes in which they may be missed.
+
+        While the database is away nothing is noted.
+        """
+        now = self._clock.now()
+        try:
+            with self._services.database() as database:
+                self._looks.append(Look(at=now, busy=pledges_left(database, now)))
+        except psycopg.OperationalError:
+            return
 
     def _still(self) -> bool:
         """Whether nothing is under way: nothing is left, or what is left has long not changed.
@@ -297,6 +312,7 @@ class Run:
             paid=paid,
             cancelled=cancelled,
             changed=changed,
+            looks=self._looks,
             settled_at=self._settled_at,
         )
         verdict = compare(books.read(self._services, self._runtime, self._plan, seen))

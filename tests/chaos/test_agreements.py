@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.chaos import dues
-from tests.chaos.agreements import Account, agreed
+from tests.chaos.agreements import Account, agreed, with_chances
 from tests.chaos.facts import Agreed, Cancelled
 
 DAY = timedelta(days=1)
@@ -75,3 +75,17 @@ def test_nothing_is_due_after_the_end_and_the_last_days_before_it_are_open() -> 
     asked = datetime(2027, 5, 1, 12, tzinfo=UTC)
     ended = monthly(Cancelled(pledge=1, asked_at=asked, confirmed_at=asked + timedelta(minutes=2)))
     assert [due.owed for due in ended.dues] == [True, True, False]
+
+
+def test_a_period_is_owed_if_its_pledge_was_once_at_rest_in_it() -> None:
+    monthly = Account(amount=500, anchor=ANCHOR, cadence="monthly", email="a@chaos.example")
+    plain = agreed(monthly, None, [], ANCHOR + 100 * DAY)
+    first, second, _ = (due.earliest for due in plain.dues)
+
+    def owed(*calm: datetime) -> list[bool]:
+        return [due.owed for due in with_chances(plain, calm).dues]
+
+    assert owed(first + DAY, second + DAY) == [True, True, True]
+    assert owed(first - DAY, second + DAY) == [False, True, True]
+    assert owed() == [False, False, True]
+    assert [due.optional for due in with_chances(plain, []).dues] == [True, True, False]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.compare import compare
-from tests.chaos.compare_mails import CANCELLED, NOTICE, REMINDER
+from tests.chaos.compare_mails import CANCELLED, FAILED, NOTICE, REMINDER
 from tests.chaos.facts import (
     Agreed,
     Due,
@@ -324,3 +324,47 @@ def test_another_sum_than_the_one_agreed_to_since_is_a_difference(facts: Facts) 
 def test_months_paid_ahead_that_our_books_do_not_have_are_missed(facts: Facts) -> None:
     paid = Prepaid(pledge=1, amount=1500, at=MARCH, charge=None, period=None)
     assert "missed 1," in figures(replace(facts, prepaid=[paid]))
+
+
+LONG_AFTER = timedelta(days=2)
+
+
+def taken(charge: int, at: datetime) -> Taken:
+    return Taken(charge=charge, amount=500, at=at)
+
+
+def test_a_payment_in_a_later_period_is_doubled(facts: Facts) -> None:
+    late = [taken(11, MARCH + LONG_AFTER), taken(12, MARCH + LATER)]
+    assert "doubled 1" in figures(replace(facts, taken=late))
+    in_time = [taken(11, MARCH + LATER), taken(12, MARCH + LATER)]
+    assert "doubled 0" in figures(replace(facts, taken=in_time))
+
+
+def test_what_was_refused_and_is_paid_in_a_later_period_counts_for_that_one(facts: Facts) -> None:
+    refused = recorded(1, declined=True, refused_at=FEBRUARY + LATER)
+    late = [taken(11, MARCH + LONG_AFTER), taken(12, MARCH + LONG_AFTER)]
+    charges = {11: refused, 12: recorded(2)}
+    assert "doubled 1" in figures(replace(facts, charges=charges, taken=late))
+    once = replace(facts, charges={11: refused}, taken=late[:1], outbox=[], mails=[])
+    assert "due 1, made 1, doubled 0, missed 0" in figures(once)
+
+
+def test_a_refusal_heard_of_in_a_later_period_does_not_end_its_pledge(facts: Facts) -> None:
+    in_march = recorded(1, paid=False, declined=True, refused_at=MARCH + LONG_AFTER)
+    heard = replace(facts, charges={11: in_march, 12: recorded(2)}, taken=facts.taken[1:])
+    assert "due 2, made 2, doubled 0, missed 0" in figures(heard)
+    without = replace(heard, charges={11: in_march}, taken=[])
+    assert "missed 1" in figures(without)
+    in_february = replace(in_march, refused_at=FEBRUARY + LATER)
+    ended = replace(facts, charges={11: in_february, 12: recorded(2)}, taken=facts.taken[1:])
+    assert "doubled 1" in figures(ended)
+
+
+@pytest.mark.parametrize(("letters", "doubled"), [(1, 0), (2, 0), (3, 1)])
+def test_a_letter_in_the_same_words_is_owed_for_each_refusal(
+    facts: Facts, letters: int, doubled: int
+) -> None:
+    charges = {11: recorded(1, declined=True), 12: recorded(2, declined=True)}
+    mails = [letter(FAILED, number=number, about="refused") for number in range(letters)]
+    told = with_mails(replace(facts, charges=charges), *mails)
+    assert f"mails doubled {doubled}" in figures(told)
