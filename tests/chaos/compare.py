@@ -50,9 +50,9 @@ def _due(facts: Facts, times: Mapping[Key, Sequence[datetime]]) -> Iterator[tupl
         late: datetime | None = None
         for period, due in enumerate(agreed.dues, start=1):
             key = pledge, period
-            if due.left_out or _surely_before(due, late):
+            if due.left_out or (_surely_before(due, late) and not due.ahead):
                 continue
-            unsure = late is not None and due.earliest - SLACK <= late
+            unsure = late is not None and due.earliest - SLACK <= late and not due.ahead
             yield key, replace(due, owed=False, optional=True) if unsure else due
             charge, following = found.get(key), agreed.dues[period : period + 1]
             refused_at = charge and charge.refused_at
@@ -129,8 +129,11 @@ def _early(facts: Facts, taken: Taken) -> bool:
 def _over(facts: Facts, taken: Taken) -> bool:
     """Whether the next period had long begun, and not been left out, when a payment was made."""
     charge = facts.charges[taken.charge]
+    own = facts.agreed[charge.pledge].dues[charge.period - 1 : charge.period]
     later = [due for due in facts.agreed[charge.pledge].dues[charge.period :] if not due.left_out]
-    return bool(later) and charge.period > 0 and _surely_before(later[0], taken.at)
+    if not charge.period or not own or own[0].ahead or not later or later[0].ahead:
+        return False
+    return _surely_before(later[0], taken.at)
 
 
 def _outcomes(facts: Facts, verdict: Verdict) -> None:

@@ -23,6 +23,8 @@ class Due:
     """Nothing may be taken: its reader left it out, or has paid for it ahead."""
     optional: bool = False
     """Whether the pledge goes on though nothing was taken."""
+    ahead: bool = False
+    """Whether it was paid before its period began."""
 
 
 @dataclass(frozen=True, kw_only=True)

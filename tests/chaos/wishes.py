@@ -159,6 +159,6 @@ def _ahead(plain: Sequence[Due], change: Changed, prepaid: Prepaid) -> list[Due]
     covered = prepaid.period
     if covered is None or _long_before(plain, covered - 1, change.asked_at - ROUND_ABOUT):
         return list(plain)
-    paid = Due(earliest=change.asked_at, amounts=frozenset({change.amount}))
+    paid = Due(earliest=change.asked_at, amounts=frozenset({change.amount}), ahead=True)
     left_out = [_left_out(due) for due in plain[covered : covered + MONTHS_AHEAD - 1]]
     return [*plain[: covered - 1], paid, *left_out, *plain[covered + MONTHS_AHEAD - 1 :]]
