@@ -243,7 +243,7 @@ def _be_paid(session: Session, runtime: Runtime, answered: _Answered, now: datet
     if pledge is not None:
         if not owes_more(session, pledge, charge):
             zone = runtime.settings.newsroom.timezone
-            asked_at = attempt.started_at if attempt.kind is AttemptKind.OFF_SESSION else now
+            asked_at = attempt.key_since if attempt.kind is AttemptKind.OFF_SESSION else now
             mark_paid(session, pledge, period=charge.period, zone=zone, now=now, asked_at=asked_at)
         if payment.method is not None:
             note_card(pledge, payment.method)

@@ -51,11 +51,9 @@ def with_chances(agreed: Agreed, calm: Sequence[datetime]) -> Agreed:
     """
     dues = list(agreed.dues)
     for place, (due, following) in enumerate(pairwise(dues)):
-        last = following.earliest - ROUND_ABOUT
-        if not (due.left_out or due.ahead or following.ahead) and not any(
-            due.earliest <= at < last for at in calm
-        ):
-            dues[place] = replace(due, owed=False, optional=True)
+        had_it = any(due.earliest <= at < following.earliest - ROUND_ABOUT for at in calm)
+        if not (had_it or due.left_out or due.ahead or following.ahead):
+            dues[place] = replace(due, owed=False, let_go=True)
     return replace(agreed, dues=dues)
 
 

@@ -60,7 +60,7 @@ def _due(facts: Facts, times: Mapping[Key, Sequence[datetime]]) -> Iterator[tupl
                 late = max(times[key]) if refused_at else late
             elif refused_at and following and refused_at >= following[0].earliest - SLACK:
                 late = None if _surely_before(following[0], refused_at) else refused_at
-            elif not (due.optional or unsure):
+            elif not (due.optional or ((due.let_go or unsure) and not refused_at)):
                 break
 
 
@@ -130,7 +130,8 @@ def _over(facts: Facts, taken: Taken) -> bool:
     """Whether the next period had long begun, and not been left out, when a payment was made."""
     charge = facts.charges[taken.charge]
     own = facts.agreed[charge.pledge].dues[charge.period - 1 : charge.period]
-    later = [due for due in facts.agreed[charge.pledge].dues[charge.period :] if not due.left_out]
+    dues = facts.agreed[charge.pledge].dues[charge.period :]
+    later = [due for due in dues if not (due.left_out or due.optional)]
     if not charge.period or not own or own[0].ahead or not later or later[0].ahead:
         return False
     return _surely_before(later[0], taken.at)

@@ -23,6 +23,8 @@ class Due:
     """Nothing may be taken: its reader left it out, or has paid for it ahead."""
     optional: bool = False
     """Whether the pledge goes on though nothing was taken."""
+    let_go: bool = False
+    """Whether it may be over without having been asked for; then the pledge goes on, too."""
     ahead: bool = False
     """Whether it was paid before its period began."""
 

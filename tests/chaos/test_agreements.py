@@ -88,4 +88,4 @@ def test_a_period_is_owed_if_its_pledge_was_once_at_rest_in_it() -> None:
     assert owed(first + DAY, second + DAY) == [True, True, True]
     assert owed(first - DAY, second + DAY) == [False, True, True]
     assert owed() == [False, False, True]
-    assert [due.optional for due in with_chances(plain, []).dues] == [True, True, False]
+    assert [due.let_go for due in with_chances(plain, []).dues] == [True, True, False]

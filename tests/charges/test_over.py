@@ -90,6 +90,14 @@ def _charge_by_hand(pledge: Pledge, now: datetime) -> Charge:
     )
 
 
+def _replace_card(runtime: Runtime, stripe: StandIn, pledge_id: int, customer_id: str) -> None:
+    card = stripe_client(stripe).v1.payment_methods.attach(
+        "pm_card_visa", params={"customer": customer_id}
+    )
+    with runtime.database.transaction() as session:
+        session.get_one(Pledge, pledge_id).stripe_payment_method_id = card.id
+
+
 def days_until_due(now: datetime, months: int) -> timedelta:
     return now + relativedelta(months=months) - now
 
@@ -217,6 +225,26 @@ def test_a_refusal_heard_of_when_its_month_is_over_stops_nothing(
     assert get_pledge(runtime, pledge_id).status is PledgeStatus.PAST_DUE
 
 
+def test_a_retry_that_never_reached_stripe_counts_for_the_month_in_which_it_is_sent_again(
+    runtime: Runtime, stripe: StandIn, now: datetime, advance: Advance
+) -> None:
+    customer_id, card_id = card_of(stripe, "pm_card_chargeCustomerFail")
+    pledge_id = pledge_of(runtime, anchor=now, customer_id=customer_id, payment_method_id=card_id)
+    advance(days_until_due(now, 1))
+    take_what_is_due(runtime)
+    _replace_card(runtime, stripe, pledge_id, customer_id)
+    advance(timedelta(days=14))
+    [charge] = charges_of(runtime, pledge_id)
+    with runtime.database.transaction() as session:
+        [ready] = open_attempts(session, runtime, [charge.id])
+    advance(timedelta(days=26))
+    resolve(runtime, NoLimit(), ready.attempt_id)
+    take_what_is_due(runtime)
+    assert states(runtime, pledge_id) == [(1, ChargeStatus.SUCCEEDED)]
+    assert get_pledge(runtime, pledge_id).next_period == 3
+    assert paid_at_stripe(stripe, customer_id) == 500
+
+
 def test_what_was_refused_and_is_paid_a_month_late_counts_for_the_current_month(
     runtime: Runtime, stripe: StandIn, now: datetime, advance: Advance
 ) -> None:
@@ -225,11 +253,7 @@ def test_what_was_refused_and_is_paid_a_month_late_counts_for_the_current_month(
     advance(days_until_due(now, 1))
     take_what_is_due(runtime)
     assert get_pledge(runtime, pledge_id).status is PledgeStatus.PAST_DUE
-    good = stripe_client(stripe).v1.payment_methods.attach(
-        "pm_card_visa", params={"customer": customer_id}
-    )
-    with runtime.database.transaction() as session:
-        session.get_one(Pledge, pledge_id).stripe_payment_method_id = good.id
+    _replace_card(runtime, stripe, pledge_id, customer_id)
     advance(timedelta(days=40))
     take_what_is_due(runtime)
     assert states(runtime, pledge_id) == [(1, ChargeStatus.SUCCEEDED)]
