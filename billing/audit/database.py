@@ -13,6 +13,10 @@ from billing.runtime import Runtime
 GRACE = timedelta(days=1)
 """How long work may be overdue before it counts as forgotten."""
 
+CLOCK_SET_BACK = timedelta(minutes=30)
+"""By how much a clock may have been set back between two moments that are compared. An outcome that
+nobody knew is found out later than that; sooner, the index of open attempts lets no other begin."""
+
 MAIL_GRACE = timedelta(days=6)
 """How long an email may be under way: its tries go on for five days."""
 
@@ -123,8 +127,10 @@ def unknown_resolved(runtime: Runtime, session: Session) -> Finding:
             SELECT 'attempt ' || later.id || ' began before attempt ' || earlier.id || ' was known'
             FROM attempts earlier JOIN attempts later
               ON later.charge_id = earlier.charge_id AND later.number > earlier.number
-            WHERE earlier.finished_at IS NULL OR earlier.finished_at > later.started_at
+            WHERE earlier.finished_at IS NULL
+               OR earlier.finished_at > later.started_at + :set_back
             """,
+            set_back=CLOCK_SET_BACK,
         )
         + offenders(
             session,

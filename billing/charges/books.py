@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeKind
-from billing.charges.sweeps import Seen, pages, seen_until, sweep
+from billing.charges.sweeps import Seen, pages, sweep_twice
 from billing.charges.tables import Charge
 from billing.gateway import BalanceTransaction, MoneyMoved, Payment, sign_of
 from billing.ledger.domain import Account, Movement
@@ -19,9 +19,6 @@ from billing.ledger.tables import LedgerTransaction
 from billing.runtime import Runtime
 
 SWEEP = "balance transactions"
-SECOND_LOOK = "balance transactions, a second look"
-SECOND_LOOK_EVERY, SECOND_LOOK_BACK = timedelta(days=1), timedelta(days=4)
-"""Once a day the last days are looked at again: a movement that Stripe dates back is found, too."""
 UNCLAIMED_AFTER = timedelta(days=3)
 """How long a movement may wait for its charge to become known before it is posted as foreign."""
 
@@ -56,12 +53,7 @@ def reconcile(runtime: Runtime) -> int:
     Returns:
         How many were new.
     """
-    look = partial(_look, runtime)
-    posted = sweep(runtime, SWEEP, look)
-    looked_at = seen_until(runtime, SECOND_LOOK)
-    if looked_at is None or abs(runtime.clock.now() - looked_at) >= SECOND_LOOK_EVERY:
-        posted += sweep(runtime, SECOND_LOOK, look, overlap=SECOND_LOOK_BACK)
-    return posted
+    return sweep_twice(runtime, SWEEP, partial(_look, runtime))
 
 
 def _look(runtime: Runtime, since: datetime, until: datetime | None) -> Seen:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing.charges.domain import AttemptKind, AttemptStatus, ChargeStatus
 from billing.charges.settle import record_payment
-from billing.charges.sweeps import Seen, pages, sweep
+from billing.charges.sweeps import Seen, pages, sweep_twice
 from billing.charges.tables import Attempt, Charge, EventStatus, WebhookEvent
 from billing.gateway import API_VERSION, Event, Payment, RefusedError
 from billing.gateway_after import get_charge
@@ -219,7 +219,7 @@ def backfill(runtime: Runtime) -> int:
     Returns:
         How many were found.
     """
-    return sweep(runtime, SWEEP, partial(_look, runtime), kept=KEPT_BY_STRIPE)
+    return sweep_twice(runtime, SWEEP, partial(_look, runtime), kept=KEPT_BY_STRIPE)
 
 
 def _look(runtime: Runtime, since: datetime, until: datetime | None) -> Seen:

@@ -24,6 +24,8 @@ OVERLAP = timedelta(hours=1)
 FIRST_LOOK_BACK = timedelta(days=30)
 """How far the first sweep looks back. Later ones begin where the last ended, however long ago."""
 
+SECOND_LOOK_EVERY, SECOND_LOOK_BACK = timedelta(days=1), timedelta(days=4)
+
 NARROWEST, WIDEST = timedelta(minutes=15), timedelta(days=1)
 """How long a window is: it widens while little is in it and narrows when there is much."""
 
@@ -69,6 +71,22 @@ def sweep(
     """
     with runtime.database.alone(f"sweep of {name}") as alone:
         return _sweep(runtime, name, look, overlap, kept) if alone else 0
+
+
+def sweep_twice(runtime: Runtime, name: str, look: Look, *, kept: timedelta | None = None) -> int:
+    """Look at everything since the last sweep and, once a day, at the last days again.
+
+    So what Stripe lists late, or dates back, is found though the sweep has passed it.
+
+    Returns:
+        How many things were new.
+    """
+    new = sweep(runtime, name, look, kept=kept)
+    again = f"{name}, a second look"
+    looked_at = seen_until(runtime, again)
+    if looked_at is None or abs(runtime.clock.now() - looked_at) >= SECOND_LOOK_EVERY:
+        new += sweep(runtime, again, look, overlap=SECOND_LOOK_BACK, kept=kept)
+    return new
 
 
 def seen_until(runtime: Runtime, name: str) -> datetime | None:

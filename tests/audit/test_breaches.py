@@ -140,6 +140,11 @@ BREACHES = {
         "UPDATE attempts SET status = 'unknown', finished_at = NULL",
         ANOTHER_ATTEMPT.format(n=1, status="declined", started=NOW, finished=NOW),
     ),
+    "an outcome found out when another attempt had begun": Breach(
+        4, "attempt 2 began before attempt 1 was known",
+        "UPDATE attempts SET finished_at = started_at + interval '91 minutes'",
+        ANOTHER_ATTEMPT.format(n=1, status="declined", started=NOW, finished=NOW),
+    ),
     "an unknown outcome forgotten": Breach(
         4, "attempt 1 has been unknown since",
         "UPDATE attempts SET status = 'unknown', started_at = started_at - interval '3 days'",

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing.charges.sweeps import FIRST_LOOK_BACK, OVERLAP, WIDEST, Seen, mark_seen, sweep
+from billing.charges.sweeps import (
+    FIRST_LOOK_BACK,
+    OVERLAP,
+    SECOND_LOOK_BACK,
+    WIDEST,
+    Seen,
+    mark_seen,
+    sweep,
+    sweep_twice,
+)
 from billing.charges.tables import SweepMark
 from billing.runtime import Runtime
 from tests.support.after import Advance
@@ -125,6 +134,22 @@ def test_what_can_not_be_taken_over_yet_is_looked_at_again(
     sweep(runtime, NAME, looking)
     assert looking.windows[0][0] == waiting - OVERLAP
     assert about(seen_until(runtime), now + timedelta(hours=1))
+
+
+def test_what_is_dated_back_is_found_within_a_day(runtime: Runtime, advance: Advance) -> None:
+    sweep_twice(runtime, NAME, Looking())
+    first = seen_until(runtime)
+    looks = []
+    for hours in (1, 22, 2, 1):
+        advance(timedelta(hours=hours))
+        looks.append(Looking())
+        sweep_twice(runtime, NAME, looks[-1])
+    oldest = [min(begin for begin, _ in look.windows) for look in looks]
+    recent = [first - OVERLAP, *(first + timedelta(hours=each) for each in (0, 22, 24))]
+    assert about(oldest[0], recent[0])
+    assert about(oldest[1], recent[1])
+    assert about(oldest[2], first - SECOND_LOOK_BACK)
+    assert about(oldest[3], recent[3])
 
 
 def test_a_clock_that_was_ahead_hides_nothing(
