@@ -247,18 +247,18 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
 
 
 _LINE = """
-    SELECT max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+    SELECT max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline'))
                AS account,
-           coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'stripe'), 0) AS net,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.account IN ('stripe', 'offline')), 0) AS net,
            coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0) AS fee,
            coalesce(max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')),
                     max(e.currency)) AS settled_currency,
            coalesce(max(e.currency) FILTER (
-                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion')),
+                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline')),
                     max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')))
                AS paid_currency,
            coalesce(-sum(e.amount_minor) FILTER (
-                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion')), 0) AS paid
+                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline')), 0) AS paid
     FROM ledger_entries e WHERE e.transaction_id = t.id"""
 
 _TYPES: dict[str, Any] = {

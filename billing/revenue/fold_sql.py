@@ -108,16 +108,16 @@ def fold_money(to: str, new: str) -> str:
     return f"""
     WITH moved AS MATERIALIZED (
         SELECT t.id, t.charge_id, t.occurred_at,
-               max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+               max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline'))
                    AS account,
-               coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'stripe'), 0)::bigint AS net,
+               coalesce(sum(e.amount_minor) FILTER (WHERE e.account IN ('stripe', 'offline')), 0)::bigint AS net,
                coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0)::bigint AS fee,
                coalesce(max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')),
                         max(e.currency)) AS settled_currency,
-               max(e.currency) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+               max(e.currency) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline'))
                    AS paid_currency,
                sum(e.amount_minor) FILTER (
-                   WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))::bigint AS paid
+                   WHERE e.account NOT IN ('stripe', 'fees', 'conversion', 'offline'))::bigint AS paid
         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
         WHERE {new} GROUP BY t.id
     ), known AS (
