@@ -22,7 +22,8 @@ def month_progress(session: Session, newsroom: NewsroomSettings, *, now: datetim
     """What supporters' payments have come to this month, after fees, refunds and disputes.
 
     Counted is what they moved on the Stripe balance in the goal's currency, and what came by bank
-    or cheque, on the newsroom's days; payouts and what is not Tuppence's doing have no charge and are left out.
+    or cheque, on the newsroom's days; payouts and what is not Tuppence's doing have no charge and
+    are left out.
     """
     start, end = month_of(now, newsroom.timezone)
     net = session.scalar(

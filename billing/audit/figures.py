@@ -30,7 +30,8 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
                 CROSS JOIN LATERAL (SELECT EXISTS (
                     SELECT 1 FROM ledger_entries o WHERE e.account = 'fees'
                      AND o.transaction_id = t.id AND o.account = 'other') AS foreign_) AS whose
-                WHERE coalesce(t.written_in, 0) < r.horizon AND e.account IN ('stripe', 'fees', 'offline')
+                WHERE coalesce(t.written_in, 0) < r.horizon
+                  AND e.account IN ('stripe', 'fees', 'offline')
                   AND t.category NOT IN ('payout', 'payout_reversal')
                 GROUP BY e.currency
             ), told AS (

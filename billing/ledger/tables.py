@@ -21,12 +21,13 @@ from billing.ledger.domain import Account
 
 
 class LedgerTransaction(Base):
-    """One thing that happened to money: one balance transaction of Stripe's, or an offline gift."""
+    """One thing that happened to money: a balance transaction of Stripe's, or an offline gift."""
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (
         CheckConstraint(
-            "(stripe_balance_transaction_id IS NULL) = (category IN ('offline', 'offline_reversal'))"
+            "(stripe_balance_transaction_id IS NULL)"
+            " = (category IN ('offline', 'offline_reversal'))"
             " AND (stripe_balance_transaction_id IS NOT NULL OR charge_id IS NOT NULL)",
             name="stripes_or_offline",
         ),
