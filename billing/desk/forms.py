@@ -32,6 +32,8 @@ def read_sum(written: str, offer: Offer) -> Money:
     Raises:
         DeskFormError: in words, when it can't be read or is out of bounds.
     """
+    if not written.strip():
+        raise DeskFormError("Please write a sum.")
     try:
         return read_amount(written, offer)
     except AmountError as error:

@@ -21,7 +21,7 @@ from billing.checkout.forms import as_written
 from billing.desk import actions, forms
 from billing.desk.deeds import Outcome
 from billing.desk.errors import DeskFormError
-from billing.desk.pages import NUMBER, PREFIX, answer, deed, page
+from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
 from billing.desk.person import look_at
 from billing.desk.words import METHODS
 from billing.money import Money
@@ -158,7 +158,7 @@ def gift(supporter_id: int) -> ResponseReturnValue:
             by=signed_in().name,
         )
 
-    _exists(supporter_id)
+    see_that_exists(supporter_id)
     return answer(
         lambda: deed(
             AuditAction.GIFT_ENTERED, supporter_id, Subject("supporter", supporter_id), "gift"
@@ -210,14 +210,6 @@ def _look(charge_id: int) -> Paid:
             runs=pledge is not None and pledge.status is not PledgeStatus.CANCELLED,
             offline=find_gift(session, charge_id),
         )
-
-
-def _exists(supporter_id: int) -> None:
-    with runtime().database.transaction() as session:
-        try:
-            look_at(session, runtime(), supporter_id)
-        except SupporterNotFoundError as error:
-            raise NotFound from error
 
 
 def _in_the_way(paid: Paid) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from billing.crypto import Vault
-from billing.desk.errors import DeskError
+from billing.desk.errors import DeskError, DeskFormError
 from billing.desk.tables import DeskNote
 from billing.staff.domain import plain
 from billing.supporters.service import get_supporter
@@ -26,9 +26,9 @@ def write(
     """
     kept = plain(text)
     if not kept:
-        raise DeskError("Please write the note first.")
+        raise DeskFormError("Please write the note first.")
     if len(kept) > LONGEST:
-        raise DeskError(f"That is too long: at most {LONGEST} letters are kept.")
+        raise DeskFormError(f"That is too long: at most {LONGEST} letters are kept.")
     if get_supporter(session, supporter_id, lock=True).erased_at is not None:
         raise DeskError("This supporter was erased: nothing more is written down about them.")
     session.add(

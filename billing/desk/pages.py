@@ -31,6 +31,7 @@ from billing.revenue.reasons import reason_in_words
 from billing.staff.audit_trail import LONGEST_REASON, AuditAction, PersonalDataError, Subject
 from billing.staff.guard import signed_in
 from billing.supporters.errors import SupporterNotFoundError
+from billing.supporters.service import get_supporter
 from billing.web import runtime
 
 PREFIX = "/staff/supporters"
@@ -87,6 +88,19 @@ def deed(
         name=name,
         reason=reason_of(request.form.get("reason", "")) if reason else "",
     )
+
+
+def see_that_exists(supporter_id: int) -> None:
+    """See that a form is about somebody.
+
+    Raises:
+        NotFound: when there is no such supporter.
+    """
+    try:
+        with runtime().database.transaction() as session:
+            get_supporter(session, supporter_id)
+    except SupporterNotFoundError as error:
+        raise NotFound from error
 
 
 def answer(made: Callable[[], Deed], act: Act, again: Again) -> ResponseReturnValue:

@@ -131,15 +131,14 @@ def _query(show: Show, below: str, given: dict[str, Any]) -> Any:
         if show in (Show.ALL, branch.show)
     ]
     together = "\n UNION ALL ".join(parts)
-    types: dict[str, Any] = {"digest": LargeBinary, "at": UtcDateTime}
-    return (
-        text(
-            f"{_MINE}\n SELECT e.* FROM ({together}) AS e {below}"
-            " ORDER BY e.at DESC, e.rank DESC, e.id DESC LIMIT :limit"
-        )
-        .bindparams(*(bindparam(name, type_=types.get(name, BigInteger)) for name in given))
-        .columns(at=UtcDateTime)
+    query = (
+        f"{_MINE}\n SELECT e.* FROM ({together}) AS e {below}"
+        " ORDER BY e.at DESC, e.rank DESC, e.id DESC LIMIT :limit"
     )
+    types: dict[str, Any] = {"digest": LargeBinary, "at": UtcDateTime}
+    used = [name for name in given if f":{name}" in query]
+    typed = (bindparam(name, type_=types.get(name, BigInteger)) for name in used)
+    return text(query).bindparams(*typed).columns(at=UtcDateTime)
 
 
 _MINE = """
@@ -249,9 +248,8 @@ _BRANCHES = (
     _Branch("mail", Show.MAIL, f"""
         SELECT o.id, coalesce(o.sent_at, o.created_at), {_MAIL}
         FROM outbox o WHERE o.unique_key = ANY(ARRAY(
-            SELECT 'receipt:charge:' || c.id || again.number
-            FROM c CROSS JOIN unnest(ARRAY['', ':1', ':2', ':3', ':4', ':5'])
-                AS again (number)))"""),
+            SELECT 'receipt:charge:' || c.id || CASE n WHEN 0 THEN '' ELSE ':' || n END
+            FROM c CROSS JOIN generate_series(0, 5) AS n))"""),
     _Branch("mail", Show.MAIL, f"""
         SELECT o.id, coalesce(o.sent_at, o.created_at), {_MAIL}
         FROM reminders m JOIN outbox o ON o.unique_key = 'reminder:' || m.id

@@ -22,7 +22,7 @@ from billing.desk.finding import (
     knows,
     read_query,
 )
-from billing.desk.pages import NUMBER, PREFIX, answer, deed, page
+from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
 from billing.desk.person import look_at
 from billing.desk.timeline import Show, read_place, read_timeline
 from billing.desk.words import Words
@@ -95,6 +95,7 @@ def person(supporter_id: int) -> ResponseReturnValue:
 @requires(Role.DESK)
 def note(supporter_id: int) -> ResponseReturnValue:
     """Keep a note."""
+    see_that_exists(supporter_id)
     parts, by = runtime(), signed_in().staff_member_id
     written = request.form.get("note", "")
     subject = Subject("supporter", supporter_id)
@@ -125,6 +126,7 @@ def ask_erase(supporter_id: int) -> ResponseReturnValue:
 @step_up(back="desk.ask_erase")
 def erase(supporter_id: int) -> ResponseReturnValue:
     """Forget somebody."""
+    see_that_exists(supporter_id)
     subject = Subject("supporter", supporter_id)
     return answer(
         lambda: deed(AuditAction.PERSON_ERASED, supporter_id, subject, "erase"),

@@ -16,12 +16,12 @@ from billing.ledger.tables import LedgerTransaction
 from billing.money import Money
 from billing.revenue import figures
 from billing.revenue.cells import find_cells
+from billing.revenue.domain import takings
 from billing.revenue.drilldown import MoneyFigure, money_lines
 from billing.revenue.filters import Filters
 from billing.revenue.months import month_on
 from billing.revenue.periods import Period
 from billing.revenue.queries import flows
-from billing.revenue.domain import takings
 from billing.revenue.rebuild import keep_up, rebuild
 from billing.runtime import Runtime
 from billing.supporters.errors import SupporterNotFoundError
@@ -70,8 +70,9 @@ def taken_back(runtime: Runtime, charge_id: int) -> None:
 
 def ledger(runtime: Runtime) -> list[tuple[str, str, int]]:
     query = (
-        "SELECT t.category, e.account, e.amount_minor FROM ledger_transactions t JOIN ledger_entries e"
-        " ON e.transaction_id = t.id WHERE t.category LIKE 'offline%' ORDER BY e.id"
+        "SELECT t.category, e.account, e.amount_minor FROM ledger_transactions t"
+        " JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.category LIKE 'offline%'"
+        " ORDER BY e.id"
     )
     return [
         (str(category), str(account), int(minor))
