@@ -11,16 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.charges import changing, offline
 from billing.charges.cancelling import cancel_pledge
-from billing.charges.domain import ChargeStatus
+from billing.charges.domain import ChargeStatus, DisputeStatus
 from billing.charges.letters import CARD_LINK, MANAGE_LINK, PAY_LINK, put_link
 from billing.charges.locks import lock_charge, moment_under_lock
 from billing.charges.receipts import put_receipt_again
 from billing.charges.refunds import request_refund
 from billing.charges.tables import Charge
+from billing.charges.tables_after import Dispute
 from billing.desk.deeds import Outcome
 from billing.desk.errors import DeskError, StalePageError
 from billing.erasure import erase_supporter
@@ -34,6 +36,11 @@ from billing.staff.formats import Formats
 
 LINKS = {"card": "a link to put in another card", "pledge": "a link to their pledge’s own page"}
 """What can be sent to a supporter who asks for it."""
+
+TAKEN_BACK = frozenset(
+    {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}
+)
+"""Disputes in which the bank holds the money, or the payer has it."""
 
 _LONGEST_NAME = 100
 
@@ -65,7 +72,7 @@ def refund(
     """
     charge, pledge = lock_charge(session, charge_id)
     formats = formats_of(runtime)
-    refuse_offline(session, charge)
+    refuse_what_stripe_would(session, charge)
     really_left = charge.amount_minor - charge.refunded_minor
     if charge.status is ChargeStatus.SUCCEEDED and left != really_left:
         raise StalePageError(
@@ -317,22 +324,26 @@ def compare(pledge: Pledge, seen: Seen) -> None:
         )
 
 
-def refuse_offline(session: Session, charge: Charge) -> None:
-    """See that a charge is one that Stripe took.
+def refuse_what_stripe_would(session: Session, charge: Charge) -> None:
+    """See that Stripe took a charge, and that its bank has not taken it back already.
 
     Raises:
-        DeskError: for a gift that came by bank or cheque.
+        DeskError: for a gift that came by bank or cheque, and for a payment that was disputed and
+            not won: it would be given back twice. Source: https://docs.stripe.com/refunds.
     """
     if offline.find_gift(session, charge.id) is not None:
-        raise DeskError(not_stripes(charge))
-
-
-def not_stripes(charge: Charge) -> str:
-    """Why a gift that came by bank or cheque is not given back here."""
-    return (
-        f"Charge {charge.id} did not come through Stripe, so Stripe can’t give it back. Give it "
-        "back the way it came, and take its entry back here."
+        raise DeskError(
+            f"Charge {charge.id} did not come through Stripe, so Stripe can’t give it back. Give "
+            "it back the way it came, and take its entry back here."
+        )
+    disputed = select(Dispute.id).where(
+        Dispute.charge_id == charge.id, Dispute.status.in_(TAKEN_BACK)
     )
+    if session.scalar(disputed.limit(1)) is not None:
+        raise DeskError(
+            f"The payer took charge {charge.id} back through their bank. It can’t be given back "
+            "besides: they would have the money twice."
+        )
 
 
 def too_much(formats: Formats, charge: Charge) -> str:

@@ -20,7 +20,7 @@ from billing.checkout.domain import OFFERS
 from billing.checkout.forms import as_written
 from billing.desk import actions, forms
 from billing.desk.deeds import Outcome
-from billing.desk.errors import DeskFormError
+from billing.desk.errors import DeskError, DeskFormError
 from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
 from billing.desk.person import look_at
 from billing.desk.words import METHODS
@@ -214,8 +214,11 @@ def _look(charge_id: int) -> Paid:
 
 def _in_the_way(paid: Paid) -> str:
     """Why nothing can be given back at all."""
-    if paid.offline is not None:
-        return actions.not_stripes(paid.charge)
+    try:
+        with runtime().database.transaction() as session:
+            actions.refuse_what_stripe_would(session, paid.charge)
+    except DeskError as error:
+        return str(error)
     if paid.charge.status is not ChargeStatus.SUCCEEDED or not paid.left:
         return actions.too_much(actions.formats_of(runtime()), paid.charge)
     return ""

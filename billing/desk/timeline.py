@@ -181,6 +181,8 @@ _BRANCHES = (
             'period', c.period, 'months', c.months, 'pledge', c.pledge_id,
             'reason', coalesce(a.decline_code, a.error_code), 'stripe', a.stripe_payment_intent_id,
             'stripe_charge', c.stripe_charge_id, 'refunded', c.refunded_minor,
+            'disputed', EXISTS (SELECT 1 FROM disputes d WHERE d.charge_id = c.id
+                AND d.status IN ('needs_response', 'under_review', 'lost')),
             'paid', c.status = 'succeeded', 'last', a.number = (
                 SELECT max(l.number) FROM attempts l WHERE l.charge_id = c.id))
         FROM attempts a JOIN c ON c.id = a.charge_id

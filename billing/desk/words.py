@@ -165,7 +165,7 @@ class Words:
                 means=means,
                 tone="good",
                 charge_id=facts["charge"],
-                refundable=on and given < facts["minor"],
+                refundable=on and given < facts["minor"] and not facts["disputed"],
                 receipt=on,
             )
         if facts["status"] in _ATTEMPTS:

@@ -16,7 +16,7 @@ from billing.pledges.domain import PledgeStatus
 from billing.runtime import Runtime
 from billing.staff.audit_trail import Line, read
 from billing.staff.domain import Role
-from tests.support.after import Advance, Reader, paid_renewal, rows, wrong
+from tests.support.after import Advance, Reader, hear, paid_renewal, rows, wrong
 from tests.support.changes import agree, changes_of
 from tests.support.desk import HOME, WHY, fields_of, press, problem, told
 from tests.support.letters import deliver_all, letters, written
@@ -182,6 +182,19 @@ def test_a_page_from_before_another_refund_gives_nothing_back(
     assert whole.status_code == HTTPStatus.CONFLICT
     assert "given back in full already" in problem(whole)
     assert 'name="key"' not in whole.text
+
+
+def test_what_the_bank_took_back_meanwhile_is_not_given_back_besides(
+    desk: FlaskClient, runtime: Runtime, reader: Reader
+) -> None:
+    path = refund_path(reader)
+    ask = desk.get(f"{path}?amount=5")
+    reader.control("dispute")
+    hear(runtime)
+    answer = press(desk, path, ask)
+    assert answer.status_code == HTTPStatus.CONFLICT
+    assert "they would have the money twice" in problem(answer)
+    assert (refunds(runtime), deeds(runtime)) == ([], [])
 
 
 def test_a_refund_may_end_the_pledge(desk: FlaskClient, runtime: Runtime, reader: Reader) -> None:

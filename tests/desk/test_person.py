@@ -117,6 +117,10 @@ def test_everything_that_happened_is_told_in_words_newest_first(
     moments = re.findall(r'<time datetime="([^"]+)"', page)
     assert moments == sorted(moments, reverse=True)
     assert "reader@example.org" in page
+    assert "Give back…" not in page
+    refused = client.get(f"{HOME}/charges/{reader.charge_id}/refund")
+    assert refused.status_code == HTTPStatus.CONFLICT
+    assert "they would have the money twice" in problem(refused)
     assert "$4.00 in 1 payment" in page
     with runtime.database.transaction() as session:
         [seen] = read(session, action="person_seen").lines
