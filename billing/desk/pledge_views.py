@@ -144,17 +144,21 @@ def lower(pledge_id: int) -> ResponseReturnValue:
     return _do(pledge_id, "amount", act, "desk/lower.html", amount=amount)
 
 
-@blueprint.get("/link/<any(card, pledge):about>")
+@blueprint.get("/link/<about>")
 @requires(Role.DESK)
 def ask_link(pledge_id: int, about: str) -> ResponseReturnValue:
     """Say which link is sent."""
+    if about not in LINKS:
+        raise NotFound
     return _ask("desk/link.html", pledge_id, about=about, links=LINKS)
 
 
-@blueprint.post("/link/<any(card, pledge):about>")
+@blueprint.post("/link/<about>")
 @requires(Role.DESK)
 def send_link(pledge_id: int, about: str) -> ResponseReturnValue:
     """Send a link by email."""
+    if about not in LINKS:
+        raise NotFound
 
     def act(session: Session, key: str) -> Outcome:
         return actions.send_link(session, runtime(), pledge_id, about, key=key)

@@ -172,7 +172,8 @@ _BRANCHES = (
         JOIN checkouts k ON k.id = mine.id"""),
     _Branch("charge", Show.PAYMENTS, """
         SELECT c.id, c.created_at, jsonb_build_object('charge', c.id, 'status', c.status,
-            'minor', c.amount_minor, 'currency', c.currency, 'pledge', c.pledge_id)
+            'minor', c.amount_minor, 'currency', c.currency, 'pledge', c.pledge_id,
+            'over', coalesce(c.decline_code = 'period_over', false))
         FROM c WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.charge_id = c.id)
           AND NOT EXISTS (SELECT 1 FROM offline_gifts g WHERE g.charge_id = c.id)"""),
     _Branch("attempt", Show.PAYMENTS, """

@@ -143,8 +143,10 @@ class Words:
     def _charge(self, at: datetime, facts: Json) -> Entry:
         of = f" of pledge {facts['pledge']}" if facts["pledge"] else ""
         if facts["status"] == "cancelled":
-            return Entry(at=at, title=f"{self._sum(facts)}{of} fell due and was let go",
-                         means=[f"Charge {facts['charge']}. Nobody was asked for it."])  # fmt: skip
+            over = "Its month was over before it could be asked for." if facts["over"] else ""
+            why = over or "Nobody was asked for it."
+            title = f"{self._sum(facts)}{of} fell due and was let go"
+            return Entry(at=at, title=title, means=[f"{why} Charge {facts['charge']}."])
         title = f"{self._sum(facts)}{of} is due"
         return Entry(at=at, title=title, means=[f"Charge {facts['charge']}."])
 
