@@ -13,6 +13,7 @@ from billing.accounts import views as accounts_views
 from billing.appeals import views as appeals_views
 from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
+from billing.desk import money_views, pledge_views, views as desk_views
 from billing.reminders import views as reminders_views
 from billing.revenue import pages as figures_views, views as revenue_views
 from billing.runtime import Runtime, build_runtime
@@ -79,6 +80,9 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(staff_audit_views.blueprint)
     app.register_blueprint(revenue_views.blueprint)
     app.register_blueprint(figures_views.blueprint)
+    app.register_blueprint(desk_views.blueprint)
+    app.register_blueprint(pledge_views.blueprint)
+    app.register_blueprint(money_views.blueprint)
     staff_guard.register(app)
     l10n.register(app)
     pages.register(app)

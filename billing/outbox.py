@@ -100,6 +100,14 @@ class OutboxMessage(Base):
             postgresql_where="status IN ('waiting', 'sending')",
         ),
         Index("ix_outbox_recipient_digest", "recipient_digest"),
+        Index(
+            "ix_outbox_about",
+            text("split_part(unique_key, ':', 2)"),
+            text("split_part(unique_key, ':', 3)"),
+            postgresql_where=text(
+                "unique_key NOT LIKE 'receipt:%' AND unique_key NOT LIKE 'reminder:%'"
+            ),
+        ),
     )
 
     id: Mapped[RowId]

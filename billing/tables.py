@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from billing.charges import tables as charges, tables_after as after_payment
+from billing.charges import (
+    tables as charges,
+    tables_after as after_payment,
+    tables_offline as offline,
+)
 from billing.checkout import tables as checkout
 from billing.db import Base
+from billing.desk import tables as desk
 from billing.ledger import tables as ledger
 from billing.outbox import OutboxMessage
 from billing.pledges import tables as pledges
@@ -17,7 +22,9 @@ SLICES = (
     charges,
     after_payment,
     checkout,
+    desk,
     ledger,
+    offline,
     OutboxMessage,
     pledges,
     reminders,

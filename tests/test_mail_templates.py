@@ -139,6 +139,13 @@ CONTEXTS: dict[str, tuple[str, dict[str, Any]]] = {
         )
         for how, full in (("whole", True), ("in part", False))
     },
+    **{
+        f"a link that was asked for, {about}": (
+            "link_asked",
+            {**SUM, "about": about, "url": MANAGE, "cancel_url": CANCEL},
+        )
+        for about in ("card", "pay", "pledge")
+    },
     "reminder": (
         "reminder",
         {

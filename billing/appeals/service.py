@@ -21,15 +21,16 @@ FRESH_FOR = timedelta(minutes=1)
 def month_progress(session: Session, newsroom: NewsroomSettings, *, now: datetime) -> Progress:
     """What supporters' payments have come to this month, after fees, refunds and disputes.
 
-    Counted is what they moved on the Stripe balance in the goal's currency, on the newsroom's
-    days; payouts and what is not Tuppence's doing have no charge and are left out.
+    Counted is what they moved on the Stripe balance in the goal's currency, and what came by bank
+    or cheque, on the newsroom's days; payouts and what is not Tuppence's doing have no charge and
+    are left out.
     """
     start, end = month_of(now, newsroom.timezone)
     net = session.scalar(
         select(func.coalesce(func.sum(LedgerEntry.amount_minor), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
         .where(
-            LedgerEntry.account == Account.STRIPE,
+            LedgerEntry.account.in_((Account.STRIPE, Account.OFFLINE)),
             LedgerEntry.currency == newsroom.goal.currency,
             LedgerEntry.occurred_at >= start,
             LedgerEntry.occurred_at < end,

@@ -111,6 +111,7 @@ def recorded_first(runtime: Runtime, session: Session) -> Finding:
             FROM charges c
             WHERE c.status IN ('submitted', 'processing', 'succeeded')
               AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.charge_id = c.id)
+              AND NOT EXISTS (SELECT 1 FROM offline_gifts o WHERE o.charge_id = c.id)
             """,
         ),
     )
@@ -190,6 +191,7 @@ def outbox_complete(runtime: Runtime, session: Session) -> Finding:
             JOIN supporters s ON s.id = c.supporter_id
             WHERE c.status = 'succeeded' AND s.erased_at IS NULL AND NOT EXISTS
                 (SELECT 1 FROM outbox o WHERE o.unique_key = 'receipt:charge:' || c.id)
+              AND NOT EXISTS (SELECT 1 FROM offline_gifts g WHERE g.charge_id = c.id)
             """,
         )
         + offenders(

@@ -20,7 +20,8 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
             session,
             """
             WITH ledger AS (
-                SELECT sum(e.amount_minor) FILTER (WHERE e.account = 'stripe') AS net,
+                SELECT sum(e.amount_minor) FILTER (
+                           WHERE e.account IN ('stripe', 'offline')) AS net,
                        sum(e.amount_minor) FILTER (
                            WHERE e.account = 'fees' AND NOT foreign_) AS fees,
                        e.currency
@@ -29,7 +30,8 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
                 CROSS JOIN LATERAL (SELECT EXISTS (
                     SELECT 1 FROM ledger_entries o WHERE e.account = 'fees'
                      AND o.transaction_id = t.id AND o.account = 'other') AS foreign_) AS whose
-                WHERE coalesce(t.written_in, 0) < r.horizon AND e.account IN ('stripe', 'fees')
+                WHERE coalesce(t.written_in, 0) < r.horizon
+                  AND e.account IN ('stripe', 'fees', 'offline')
                   AND t.category NOT IN ('payout', 'payout_reversal')
                 GROUP BY e.currency
             ), told AS (

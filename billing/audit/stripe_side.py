@@ -48,7 +48,11 @@ def read_stripe(runtime: Runtime) -> AtStripe:
     now = runtime.clock.now()
     with runtime.database.transaction() as session:
         first_checkout = session.scalar(select(func.min(Checkout.created_at)))
-        first_line = session.scalar(select(func.min(LedgerTransaction.occurred_at)))
+        first_line = session.scalar(
+            select(func.min(LedgerTransaction.occurred_at)).where(
+                LedgerTransaction.stripe_balance_transaction_id.is_not(None)
+            )
+        )
     since = min(first_checkout or now, first_line or now) - BEGINNING
     gateway = runtime.gateway
     events = [
@@ -216,6 +220,7 @@ def _posted(session: Session) -> dict[str, tuple[int, int]]:
     return {
         name: (int(net), int(fees) if category not in FEE_CATEGORIES else 0)
         for name, category, net, fees in rows
+        if name is not None
     }
 
 

@@ -30,3 +30,11 @@ class WarningDecidedError(Exception):
 
 class PaymentUnderWayError(Exception):
     """A payment of this pledge is due or being made at this moment; nothing was changed."""
+
+
+class OfflineGiftError(Exception):
+    """An offline gift cannot be entered or taken back; `str(error)` tells staff why."""
+
+
+class LetterRefusedError(Exception):
+    """A letter cannot be sent as asked; `str(error)` tells staff why, in a sentence."""

@@ -281,6 +281,32 @@ def put_pledge_changed(
     )
 
 
+def put_link(
+    session: Session, runtime: Runtime, pledge: Pledge, purpose: str, *, key: str, now: datetime
+) -> bool:
+    """Queue a letter with the link that its supporter asked staff for; `key` tells it from others.
+
+    `purpose` is `CARD_LINK`, `PAY_LINK` or `MANAGE_LINK`.
+
+    Returns:
+        Whether there is an address to send it to.
+    """
+    return put_letter(
+        session,
+        key=f"link_asked:pledge:{pledge.id}:{key}",
+        template="link_asked",
+        supporter_id=pledge.supporter_id,
+        language=pledge.language,
+        context={
+            **_pledge(pledge),
+            "about": {CARD_LINK: "card", PAY_LINK: "pay"}.get(purpose, "pledge"),
+            "url": pledge_url(runtime, purpose, pledge.id),
+            "cancel_url": pledge_url(runtime, CANCEL_LINK, pledge.id),
+        },
+        now=now,
+    )
+
+
 def _put_about_card(
     session: Session,
     runtime: Runtime,

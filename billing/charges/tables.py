@@ -43,6 +43,11 @@ class Charge(Base):
             postgresql_where="next_attempt_at IS NOT NULL",
         ),
         Index("ix_charges_supporter_id", "supporter_id"),
+        Index(
+            "ix_charges_gifts_of_customer",
+            "stripe_customer_id",
+            postgresql_where="pledge_id IS NULL AND stripe_customer_id IS NOT NULL",
+        ),
         Index("ix_charges_settled_at", "settled_at"),
         Index(
             "ix_charges_period_over",

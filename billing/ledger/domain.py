@@ -13,6 +13,8 @@ class Account(StrEnum):
     """Asset: what Stripe holds for us, in its settlement currency."""
     BANK = "bank"
     """Asset: what Stripe has paid out."""
+    OFFLINE = "offline"
+    """Asset: what came by bank transfer or cheque, and never passed through Stripe."""
     GIFTS = "gifts"
     """Income: single gifts."""
     PLEDGES = "pledges"
@@ -30,6 +32,9 @@ class Account(StrEnum):
 
 
 INCOME = (Account.GIFTS, Account.PLEDGES)
+
+OFFLINE, OFFLINE_REVERSAL = "offline", "offline_reversal"
+"""Categories of our own, for what Stripe knows nothing of: a gift entered, and taken back."""
 
 _CATEGORIES = {
     "refund": Account.REFUNDS,
@@ -103,3 +108,8 @@ def lines_for(movement: Movement, income: Account | None) -> list[Line]:
             Line(account, movement.original_currency, -movement.original_amount),
         ]
     return [line for line in lines if line.minor]
+
+
+def offline_lines(minor: int, currency: str) -> list[Line]:
+    """The balanced lines of a gift that did not pass through Stripe; negative takes it back."""
+    return [Line(Account.OFFLINE, currency, minor), Line(Account.GIFTS, currency, -minor)]

@@ -10,7 +10,16 @@ from sqlalchemy import ARRAY, BigInteger, String, bindparam, text
 from sqlalchemy.orm import Session
 
 from billing.db import UtcDateTime
-from billing.ledger.domain import Account, Movement, lines_for
+from billing.ledger.domain import (
+    OFFLINE,
+    OFFLINE_REVERSAL,
+    Account,
+    Movement,
+    lines_for,
+    offline_lines,
+)
+from billing.ledger.tables import LedgerEntry, LedgerTransaction
+from billing.money import Money
 
 _POST = text(
     """
@@ -119,3 +128,39 @@ def post_many(session: Session, postings: Sequence[Posting], *, now: datetime) -
         },
     )
     return int(posted.scalar_one())
+
+
+def post_offline(
+    session: Session,
+    charge_id: int,
+    amount: Money,
+    *,
+    occurred_at: datetime,
+    now: datetime,
+    reverses: bool = False,
+) -> None:
+    """Post a gift that came by bank or cheque, or (`reverses`) what takes such an entry back.
+
+    Raises:
+        IntegrityError: from the database, when that was posted for this charge before.
+    """
+    transaction = LedgerTransaction(
+        category=OFFLINE_REVERSAL if reverses else OFFLINE,
+        charge_id=charge_id,
+        occurred_at=occurred_at,
+        recorded_at=now,
+    )
+    session.add(transaction)
+    session.flush()
+    minor = -amount.minor if reverses else amount.minor
+    session.add_all(
+        LedgerEntry(
+            transaction_id=transaction.id,
+            account=line.account,
+            currency=line.currency,
+            amount_minor=line.minor,
+            occurred_at=occurred_at,
+        )
+        for line in offline_lines(minor, amount.currency)
+    )
+    session.flush()

@@ -21,19 +21,34 @@ from billing.ledger.domain import Account
 
 
 class LedgerTransaction(Base):
-    """One thing that happened to money: one balance transaction of Stripe's."""
+    """One thing that happened to money: a balance transaction of Stripe's, or an offline gift."""
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (
+        CheckConstraint(
+            "(stripe_balance_transaction_id IS NULL)"
+            " = (category IN ('offline', 'offline_reversal'))"
+            " AND (stripe_balance_transaction_id IS NOT NULL OR charge_id IS NOT NULL)",
+            name="stripes_or_offline",
+        ),
+        Index(
+            "uq_ledger_transactions_offline",
+            "charge_id",
+            "category",
+            unique=True,
+            postgresql_where="stripe_balance_transaction_id IS NULL",
+        ),
         Index("ix_ledger_transactions_occurred_at", "occurred_at"),
         Index("ix_ledger_transactions_charge_id", "charge_id"),
         written_in_index("ledger_transactions"),
     )
 
     id: Mapped[RowId]
-    stripe_balance_transaction_id: Mapped[str] = mapped_column(String(255), unique=True)
+    stripe_balance_transaction_id: Mapped[str | None] = mapped_column(String(255), unique=True)
+    """Empty for what never was at Stripe."""
     category: Mapped[str] = mapped_column(String(64))
-    """Stripe's reporting category: charge, refund, dispute, payout, …"""
+    """Stripe's reporting category: charge, refund, dispute, payout, … or one of our own: offline,
+    offline_reversal."""
     charge_id: Mapped[int | None]
     """The charge it belongs to, where there is one."""
     stripe_charge_id: Mapped[str | None] = mapped_column(String(255), index=True)

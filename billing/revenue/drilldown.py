@@ -21,7 +21,7 @@ from billing.db import UtcDateTime
 from billing.revenue.cells import find_sources
 from billing.revenue.days import Days
 from billing.revenue.filters import FilterError, Filters
-from billing.revenue.fold_sql import CADENCE_AT
+from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SIDES
 from billing.revenue.tables import MoveKind
 
 PAGE = 50
@@ -246,19 +246,19 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
         ORDER BY t.occurred_at DESC, t.id DESC LIMIT :limit"""
 
 
-_LINE = """
-    SELECT max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+_LINE = f"""
+    SELECT max(e.account) FILTER (WHERE e.account NOT IN {SIDES})
                AS account,
-           coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'stripe'), 0) AS net,
+           coalesce(sum(e.amount_minor) FILTER (WHERE e.account IN {RECEIVED}), 0) AS net,
            coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0) AS fee,
            coalesce(max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')),
                     max(e.currency)) AS settled_currency,
            coalesce(max(e.currency) FILTER (
-                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion')),
+                        WHERE e.account NOT IN {SIDES}),
                     max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')))
                AS paid_currency,
            coalesce(-sum(e.amount_minor) FILTER (
-                        WHERE e.account NOT IN ('stripe', 'fees', 'conversion')), 0) AS paid
+                        WHERE e.account NOT IN {SIDES}), 0) AS paid
     FROM ledger_entries e WHERE e.transaction_id = t.id"""
 
 _TYPES: dict[str, Any] = {

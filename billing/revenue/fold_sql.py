@@ -43,6 +43,13 @@ CADENCE_AT = """CASE WHEN p.version = 0 THEN p.cadence ELSE coalesce(
 """A pledge's rhythm at a moment: the history knows it, whatever it is by now."""
 
 
+RECEIVED = "('stripe', 'offline')"
+"""Accounts on which money arrives: through Stripe, or by bank and cheque."""
+
+SIDES = "('stripe', 'fees', 'conversion', 'offline')"
+"""Accounts that do not say what a transaction was: the one besides them does."""
+
+
 def sums_of(table: str) -> tuple[str, ...]:
     """The columns of a rollup that are added up."""
     return _SUMS[table]
@@ -108,16 +115,17 @@ def fold_money(to: str, new: str) -> str:
     return f"""
     WITH moved AS MATERIALIZED (
         SELECT t.id, t.charge_id, t.occurred_at,
-               max(e.account) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+               max(e.account) FILTER (WHERE e.account NOT IN {SIDES})
                    AS account,
-               coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'stripe'), 0)::bigint AS net,
+               coalesce(sum(e.amount_minor) FILTER (WHERE e.account IN {RECEIVED}), 0)::bigint
+                   AS net,
                coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0)::bigint AS fee,
                coalesce(max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')),
                         max(e.currency)) AS settled_currency,
-               max(e.currency) FILTER (WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))
+               max(e.currency) FILTER (WHERE e.account NOT IN {SIDES})
                    AS paid_currency,
                sum(e.amount_minor) FILTER (
-                   WHERE e.account NOT IN ('stripe', 'fees', 'conversion'))::bigint AS paid
+                   WHERE e.account NOT IN {SIDES})::bigint AS paid
         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
         WHERE {new} GROUP BY t.id
     ), known AS (

@@ -41,6 +41,20 @@ def get_or_create(
     return session.scalars(select(Supporter).where(Supporter.email_digest == digest)).one()
 
 
+def get_supporter(session: Session, supporter_id: int, *, lock: bool = False) -> Supporter:
+    """The supporter; `lock` keeps an erasure waiting until the transaction ends, not a letter.
+
+    Raises:
+        SupporterNotFoundError: when there is no such supporter.
+    """
+    query = select(Supporter).where(Supporter.id == supporter_id)
+    query = query.execution_options(populate_existing=True)
+    found = session.scalars(query.with_for_update(read=True) if lock else query).one_or_none()
+    if found is None:
+        raise SupporterNotFoundError(supporter_id)
+    return found
+
+
 def erase(session: Session, supporter_id: int, *, now: datetime) -> bytes | None:
     """Wipe address and name, the row locked; that there was somebody stays, for the money's sake.
 

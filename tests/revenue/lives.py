@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing.charges import offline
 from billing.charges.domain import AttemptKind, AttemptStatus, ChargeKind, ChargeStatus
 from billing.charges.tables import Attempt, Charge
+from billing.charges.tables_offline import OfflineMethod
 from billing.clock import FixedClock
 from billing.ledger.domain import Account, Movement
 from billing.ledger.service import Posting, post_many
@@ -56,6 +58,7 @@ class Lives:
         self._runtime = replace(runtime, clock=self._clock)
         self._chance = random.Random(seed)  # noqa: S311 - the same history every time
         self._number = 0
+        self._cheques: list[int] = []
 
     @property
     def now(self) -> datetime:
@@ -87,6 +90,7 @@ class Lives:
             for pledge in session.scalars(select(Pledge).order_by(Pledge.id)).all():
                 self._live_on(session, pledge)
             self._turn_back(session)
+            self._cheque(session)
 
     def _live_on(self, session: Session, pledge: Pledge) -> None:
         """One pledge's week."""
@@ -257,7 +261,9 @@ class Lives:
 
     def _turn_back(self, session: Session) -> None:
         """Of the latest payments some are refunded, disputed, won back, or come back."""
-        query = select(Charge).where(Charge.status == ChargeStatus.SUCCEEDED)
+        query = select(Charge).where(
+            Charge.status == ChargeStatus.SUCCEEDED, Charge.stripe_charge_id.is_not(None)
+        )
         for charge in session.scalars(query.order_by(Charge.id.desc()).limit(4)).all():
             whim, part = self._chance.random(), charge.amount_minor // 2
             settled = part * _RATES[charge.currency] // 100
@@ -269,6 +275,26 @@ class Lives:
                 self._post(session, "dispute_reversal", charge, settled, 0, part)
             elif whim < 0.25:
                 self._post(session, "charge_failure", charge, -settled, 0, -part)
+
+    def _cheque(self, session: Session) -> None:
+        """Each gift by cheque is entered some days late; every third is taken back in the end."""
+        charge_id = offline.enter(
+            session,
+            self._runtime,
+            self._supporter(session, 1),
+            offline.Entered(
+                amount=Money(7000 + self.now.day, "eur" if self.now.day % 4 == 0 else "usd"),
+                received_on=self.now.date() - timedelta(days=self.now.day),
+                method=OfflineMethod.CHEQUE,
+                reference="a cheque",
+            ),
+            entered_by="Ada",
+            receipt=False,
+            now=self.now,
+        )
+        if self._cheques and len(self._cheques) % 3 == 0:
+            offline.take_back(session, self._cheques[-1], now=self.now)
+        self._cheques.append(charge_id)
 
     def _foreign(self, session: Session) -> None:
         """What moves on the account without our doing."""

@@ -70,8 +70,10 @@ class Plain:
         """What one transaction adds to which sum."""
         sums: dict[str, int] = defaultdict(int)
         fee = sum(e["amount_minor"] for e in entries if e["account"] == "fees")
-        at_stripe = sum(e["amount_minor"] for e in entries if e["account"] == "stripe")
-        others = [e for e in entries if e["account"] not in ("stripe", "fees", "conversion")]
+        at_stripe = sum(e["amount_minor"] for e in entries if e["account"] in ("stripe", "offline"))
+        others = [
+            e for e in entries if e["account"] not in ("stripe", "fees", "conversion", "offline")
+        ]
         account = others[0]["account"] if others else None
         amount = at_stripe + fee
         if account == "other":
@@ -289,7 +291,9 @@ def _currencies(entries: list[Row]) -> tuple[str, str]:
     """In which currency it was paid, and in which it was settled."""
     at_stripe = [e["currency"] for e in entries if e["account"] in ("stripe", "fees")]
     others = [
-        e["currency"] for e in entries if e["account"] not in ("stripe", "fees", "conversion")
+        e["currency"]
+        for e in entries
+        if e["account"] not in ("stripe", "fees", "conversion", "offline")
     ]
     return (others or at_stripe)[0], (at_stripe or others)[0]
 

@@ -18,7 +18,7 @@ from billing.staff.guard import PREFIX, is_open, required_role
 from billing.staff.step_up import asks_again
 from tests.support.staff import member_id, staff_client, trail
 
-STAFF_SLICES = ("billing.staff.", "billing.revenue.")
+STAFF_SLICES = ("billing.staff.", "billing.revenue.", "billing.desk.")
 OPEN = {
     "staff.sign_in",
     "staff.sign_in_options",

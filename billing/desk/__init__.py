@@ -1,0 +1,1 @@
+"""The desk: staff look after one supporter at a time."""
