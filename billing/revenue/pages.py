@@ -16,7 +16,6 @@ from werkzeug.wrappers import Response
 from billing.money import Money
 from billing.revenue import drilldown, reading, words
 from billing.revenue.bridge import month_of
-from billing.revenue.charts import render
 from billing.revenue.drawings import bridge_chart, money_chart, part_name
 from billing.revenue.drilldown import PAGE, MoneyFigure, Place, read_place
 from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
@@ -60,7 +59,7 @@ def bridges() -> str:
             "whole": whole,
             "months": months,
             "ending": reading.read_ending(session, asked),
-            "chart": render(bridge_chart(whole, formats)),
+            "chart": bridge_chart(whole, formats, formats.zone.key),
         }
 
     return _page("revenue/bridges.html", read, default=Preset.LAST_12_MONTHS)
@@ -73,12 +72,12 @@ def money() -> str:
 
     def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
         whole, parts, elsewhere = reading.read_parts(session, asked)
-        chart = money_chart(parts, asked.filters, formats, asked.currency)
+        chart = money_chart(parts, asked.filters, formats, asked.currency, formats.zone.key)
         return {
             "whole": whole,
             "parts": parts,
             "elsewhere": elsewhere,
-            "chart": render(chart),
+            "chart": chart,
             "part_name": part_name,
         }
 

@@ -12,7 +12,7 @@ from billing.pledges.domain import Cadence
 from billing.pledges.tables import MovementKind
 from billing.reminders import brake
 from billing.revenue import renewals
-from billing.revenue.charts import Chart, Series, render
+from billing.revenue.charts import Chart, Series
 from billing.revenue.counts import counts_for
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
@@ -59,7 +59,6 @@ def overview() -> str:
         needed = [*attention(session, now=seen.now), *brake.attention(session, now=seen.now)]
         known = remarks(session, now=seen.now)
     formats = Formats(newsroom.timezone)
-    chart = months_chart(seen, formats)
     return render_template(
         "revenue/overview.html",
         seen=seen,
@@ -73,8 +72,7 @@ def overview() -> str:
         sees_people=signed_in().role.covers(Role.DESK),
         counts=counts_for(signed_in().role, seen),
         support_url=parts.links.url("/support"),
-        chart=render(chart),
-        chart_title=chart.title,
+        chart=months_chart(seen, formats),
         chart_months=CHART_MONTHS,
         reason=reason_in_words,
         statuses=STATUSES,
@@ -96,8 +94,8 @@ def months_chart(seen: Overview, formats: Formats) -> Chart:
     return Chart(
         key="months",
         title=_chart_title(seen, formats),
-        description=f"{formats.month(firsts[0])} to {formats.month(firsts[-1])}, "
-        f"{formats.zone.key} time. The numbers are in the table below the chart.",
+        description=f"{formats.month(firsts[0])} to {formats.month(firsts[-1])}, in "
+        f"{seen.currency.upper()}, by the month in {formats.zone.key}.",
         columns=[formats.short_month(first) for first in firsts],
         full_columns=[
             formats.month(each.month.first) + ("" if each.complete else " so far")
