@@ -339,6 +339,7 @@ def _line_of(plot: Plot, line: Series, hidden: frozenset[int]) -> Iterator[Marku
         if len(run) == 1:  # One day is no line: as wide as its bar, so that it is seen.
             x, y, half = plot.x(run[0]), plot.y(values[run[0]] or 0), plot.bar / 2
             way = f"{x - half:.1f} {y:.1f}H{x + half:.1f}"
+        yield Markup('<path class="halo" d="M{}"/>').format(way)
         yield Markup('<path class="path ink-{}" d="M{}"/>').format(line.css, way)
         if dots:
             for column in run:
@@ -371,6 +372,8 @@ def _runs(values: Sequence[object]) -> Iterator[list[int]]:
 
 
 def _marks(plot: Plot, chart: Chart) -> Iterator[Markup]:
+    if max((width_of(words, plot.shape.font) for words in chart.marks), default=0) > plot.step:
+        return  # They would run into one another: what a column says is written above the chart.
     for column, words in enumerate(chart.marks):
         reached = [end for each in _stacked(chart, column) if each for end in each]
         if words and column not in chart.hidden:

@@ -61,13 +61,15 @@ def _money_says(
 ) -> str:
     """What the chart of money says, in a sentence."""
     net = formats.money(Money(sum(each.takings.net for each in parts), currency))
+    when = [
+        f"{'on' if each.period.days == 1 else 'in'} {name}"
+        for each, name in zip(parts, names, strict=True)
+    ]
     if len(parts) == 1:
-        return (
-            f"{net} net on {names[0]}" if parts[0].period.days == 1 else f"{net} net in {names[0]}"
-        )
+        return f"{net} net {when[0]}"
     best = max(range(len(parts)), key=lambda place: parts[place].takings.net)
     most = formats.money(Money(parts[best].takings.net, currency))
-    return f"{net} net altogether, the most in {names[best]}: {most}"
+    return f"{net} net altogether, the most {when[best]}: {most}"
 
 
 def bridge_chart(seen: Bridge, formats: Formats, zone: str) -> Chart:
@@ -84,8 +86,8 @@ def bridge_chart(seen: Bridge, formats: Formats, zone: str) -> Chart:
     return waterfall(
         "bridge",
         _bridge_says(seen, month),
-        f"Promised a month, in {seen.currency.upper()}, before fees; days of {zone}. "
-        "Each step begins where the one before ended.",
+        f"Monthly pledges and a twelfth of each annual one, before fees, in "
+        f"{seen.currency.upper()}; days of {zone}. Each step begins where the one before ended.",
         start=("Start", month(seen.start), seen.start),
         steps=[(short, full, signed(minor), minor) for short, full, minor in moved if minor],
         end=("End", month(seen.end), seen.end),
