@@ -9,10 +9,10 @@ from typing import Any
 from billing.money import Money, scale
 from billing.revenue.bridge import Bridge, month_of
 from billing.revenue.charts import Chart, Series
-from billing.revenue.filters import Filters
 from billing.revenue.periods import Period, Step
-from billing.revenue.reading import Part
+from billing.revenue.reading import Asked, Part
 from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import PAID
 from billing.revenue.words import MOVES
 from billing.staff.formats import Formats
 
@@ -30,28 +30,27 @@ _MOST_MARKS = 12
 """With more columns than this, none has its value written above it."""
 
 
-def money_chart(
-    parts: Sequence[Part], filters: Filters, formats: Formats, currency: str, zone: str
-) -> Chart:
-    """Gross by kind as stacked bars, net as a line."""
-    takings = [each.takings for each in parts]
-    names = [part_name(each.period, filters.step, formats) for each in parts]
+def money_chart(parts: Sequence[Part], asked: Asked, formats: Formats, zone: str) -> Chart:
+    """Gross by kind as stacked bars, net as a line; for viewers gross as a whole."""
+    takings, currency, step = [each.takings for each in parts], asked.currency, asked.filters.step
+    names = [part_name(each.period, step, formats) for each in parts]
+    pledges = Series(name="pledges", css="pledges", values=[each.pledges for each in takings])
+    gifts = Series(name="gifts", css="gifts", values=[each.gifts for each in takings])
+    gross = Series(name="gross", css="pledges", values=[each.gross for each in takings])
     return Chart(
         key="money",
         title=_money_says(parts, names, formats, currency),
         description=f"Paid (gross) and left after fees, refunds and disputes (net), in "
-        f"{currency.upper()}, by {filters.step}; days of {zone}.",
-        columns=[_short(each.period, filters.step, formats) for each in parts],
+        f"{currency.upper()}, by {step}; days of {zone}.",
+        columns=[_short(each.period, step, formats) for each in parts],
         full_columns=[
             name + ("" if each.complete else " so far")
             for name, each in zip(names, parts, strict=True)
         ],
-        bars=[
-            Series(name="pledges", css="pledges", values=[each.pledges for each in takings]),
-            Series(name="gifts", css="gifts", values=[each.gifts for each in takings]),
-        ],
+        bars=[pledges, gifts] if asked.sees_people else [gross],
         lines=[Series(name="net", css="net", values=[each.net for each in takings])],
         unfinished=frozenset(i for i, each in enumerate(parts) if not each.complete),
+        hidden=frozenset(i for i, each in enumerate(parts) if PAID in each.hidden),
         **in_currency(formats, currency),
     )
 
@@ -72,10 +71,11 @@ def _money_says(
     return f"{net} net altogether, the most {when[best]}: {most}"
 
 
-def bridge_chart(seen: Bridge, formats: Formats, zone: str) -> Chart:
-    """A waterfall: from the start, over every movement, to the end."""
+def bridge_chart(seen: Bridge, formats: Formats, zone: str, *, rounded: bool) -> Chart:
+    """A waterfall: from the start, over every movement, to the end; `rounded` as viewers see it."""
     moved = [(_SHORT[kind], MOVES[kind], minor) for kind, minor in seen.moves.items()]
-    moved.append(("Rates", "Exchange rates", seen.currency_effect))
+    rest = ("Rest", "All else, rates and rounding") if rounded else ("Rates", "Exchange rates")
+    moved.append((*rest, seen.currency_effect))
 
     def month(twelfths: int) -> str:
         return formats.money(month_of(twelfths, seen.currency))

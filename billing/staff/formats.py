@@ -77,3 +77,24 @@ class Formats:
     def month(self, day: date) -> str:
         """The month of a day: November 2026."""
         return format_date(day, "MMMM y", locale=_ENGLISH)
+
+
+@dataclass(frozen=True)
+class RoundedFormats(Formats):
+    """Writes sums as viewers see them: rounded, without minor units (ADR 0072)."""
+
+    step: Decimal
+    """Sums are whole multiples of this, in major units."""
+
+    def money(self, sum_: Money) -> str:
+        """A sum rounded to the step, half to even: $1,200."""
+        return self.whole(self._rounded(sum_))
+
+    def signed(self, sum_: Money) -> str:
+        """A change rounded to the step: +$200, −$100, $0."""
+        rounded = self._rounded(sum_)
+        return super().signed(rounded) if rounded.minor else self.money(rounded)
+
+    def _rounded(self, sum_: Money) -> Money:
+        step = max(1, int(self.step.scaleb(exponent(sum_.currency))))
+        return Money(round(Decimal(sum_.minor) / step) * step, sum_.currency)
