@@ -258,7 +258,7 @@ def _bridges_for_viewers(
     few = [frozenset({SUPPORTERS} if is_small(each) else ()) for each in people]
     hidden = [
         hidden_in_any([hidden_moves([count]), before, after])
-        for count, before, after in zip(counts, few, few[1:], strict=True)
+        for count, before, after in zip(counts, few[:-1], few[1:], strict=True)
     ]
     step = asked.sight.step
     return (
