@@ -12,7 +12,7 @@ from billing.revenue.charts import Chart, Series
 from billing.revenue.periods import Period, Step
 from billing.revenue.reading import Asked, Part
 from billing.revenue.tables import MoveKind
-from billing.revenue.viewers import PAID
+from billing.revenue.viewers import PAID, SUPPORTERS
 from billing.revenue.words import MOVES
 from billing.staff.formats import Formats
 
@@ -59,16 +59,20 @@ def _money_says(
     parts: Sequence[Part], names: Sequence[str], formats: Formats, currency: str
 ) -> str:
     """What the chart of money says, in a sentence."""
-    net = formats.money(Money(sum(each.takings.net for each in parts), currency))
+    shown = [place for place, each in enumerate(parts) if PAID not in each.hidden]
+    if not shown or all(each.takings.is_empty for each in parts):
+        return "Nothing came in" if shown else "Too few people paid for this to be shown"
+    net = formats.money(Money(sum(parts[place].takings.net for place in shown), currency))
     when = [
         f"{'on' if each.period.days == 1 else 'in'} {name}"
         for each, name in zip(parts, names, strict=True)
     ]
     if len(parts) == 1:
         return f"{net} net {when[0]}"
-    best = max(range(len(parts)), key=lambda place: parts[place].takings.net)
+    best = max(shown, key=lambda place: parts[place].takings.net)
+    where = "altogether" if len(shown) == len(parts) else f"in what is shown of these {len(parts)}"
     most = formats.money(Money(parts[best].takings.net, currency))
-    return f"{net} net altogether, the most {when[best]}: {most}"
+    return f"{net} net {where}, the most {when[best]}: {most}"
 
 
 def bridge_chart(seen: Bridge, formats: Formats, zone: str, *, rounded: bool) -> Chart:
@@ -148,6 +152,8 @@ def _divided(values: Sequence[int], by: int) -> list[int]:
 
 def _bridge_says(seen: Bridge, month: Callable[[int], str]) -> str:
     """What the bridge says, in a sentence."""
+    if SUPPORTERS in seen.hidden:
+        return "Too few people stand behind this to be shown"
     if seen.end == seen.start:
         return f"Monthly recurring revenue stands at {month(seen.end)}, as at the start"
     grew = "grew" if seen.end > seen.start else "fell"

@@ -256,13 +256,11 @@ def _bridges_for_viewers(
     ends = [months[0][0].first - timedelta(days=1), *(month.last for month, _ in months)]
     people = figures.supporters(session, asked.cells, ends)
     few = [frozenset({SUPPORTERS} if is_small(each) else ()) for each in people]
-    hidden = [
-        hidden_in_any([hidden_moves([count]), before, after])
-        for count, before, after in zip(counts, few[:-1], few[1:], strict=True)
-    ]
+    kinds = [hidden_moves([count]) for count in counts]
+    hidden = [hidden_in_any(each) for each in zip(kinds, few[:-1], few[1:], strict=True)]
     step = asked.sight.step
     return (
-        coarse_bridge(whole, step, hidden_in_any(hidden)),
+        coarse_bridge(whole, step, hidden_in_any([*kinds, few[0], few[-1]])),
         [
             (month, coarse_bridge(each, step, left_out))
             for (month, each), left_out in zip(months, hidden, strict=True)

@@ -48,6 +48,8 @@ PRESETS = {
 STEPS = {Step.DAY: "By day", Step.WEEK: "By week", Step.MONTH: "By month"}
 CADENCES = {"once": "Gift", "monthly": "Monthly", "annual": "Annual", "": "—"}
 NOTHING = "—"
+_TENFOLD = 10
+"""From here on a percentage says less than the two figures beside it."""
 _PAID, _GIFTS, _PLEDGES, _PEOPLE = (
     frozenset({name}) for name in (PAID, "gifts", "pledges", SUPPORTERS)
 )
@@ -142,7 +144,7 @@ def what_changed_most(seen: Overview, figures: list[Figure]) -> str:
             difference = abs(Fraction(now) - Fraction(before))
             weighed.append((difference, figure, Fraction(now), Fraction(before)))
     if not weighed:
-        return "Too few people stand behind these figures to show them."
+        return _how_net_changed(seen, figures[0])
     largest, most, is_, was = max(weighed, key=lambda each: each[0])
     if not largest:
         return "Nothing differs from the period before."
@@ -152,8 +154,21 @@ def what_changed_most(seen: Overview, figures: list[Figure]) -> str:
     return f"{words} than in the period before ({most.write(is_)} instead of {most.write(was)})."
 
 
+def _how_net_changed(seen: Overview, net: Figure) -> str:
+    """What is left to say to viewers who can't be shown where it came from."""
+    now, before = net.read(seen.now), net.read(seen.previous)
+    if now is None or before is None:
+        return "Too few people stand behind these figures to show how they changed."
+    if now == before:
+        return f"{net.write(now)} net, as in the period before."
+    which = "more" if now > before else "less"
+    return (
+        f"{net.write(now)} net, {net.write(abs(now - before))} {which} than in the period before."
+    )
+
+
 def change(now: Fraction | int | None, before: Fraction | int | None) -> Fraction | None:
-    """By which part a figure grew; None where there is nothing to compare with."""
-    if now is None or before is None or before <= 0:
+    """By which part a figure grew; None where there is next to nothing to compare with."""
+    if now is None or before is None or before <= 0 or now >= before * _TENFOLD:
         return None
     return Fraction(now) / Fraction(before) - 1

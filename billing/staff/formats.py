@@ -46,8 +46,8 @@ class Formats:
         return f"{'-' if major < 0 else ''}{sign}{short}"
 
     def signed(self, sum_: Money) -> str:
-        """A change: +$5.00, −$5.00."""
-        sign = "\N{MINUS SIGN}" if sum_.minor < 0 else "+"
+        """A change: +$5.00, −$5.00, $0.00."""
+        sign = "\N{MINUS SIGN}" if sum_.minor < 0 else "+" if sum_.minor else ""
         return sign + self.money(Money(abs(sum_.minor), sum_.currency))
 
     def percent_fine(self, part: float) -> str:
@@ -92,8 +92,7 @@ class RoundedFormats(Formats):
 
     def signed(self, sum_: Money) -> str:
         """A change rounded to the step: +$200, −$100, $0."""
-        rounded = self._rounded(sum_)
-        return super().signed(rounded) if rounded.minor else self.money(rounded)
+        return super().signed(self._rounded(sum_))
 
     def _rounded(self, sum_: Money) -> Money:
         step = max(1, int(self.step.scaleb(exponent(sum_.currency))))

@@ -305,7 +305,12 @@ def test_every_page_of_viewers_refuses_filters_and_parts_of_months(
     app: Flask, viewer: FlaskClient
 ) -> None:
     for path in pages(app):
-        for query in ("country=LV", "campaign=spring", "period=last-month&by=day", "period=last-30-days"):
+        for query in (
+            "country=LV",
+            "campaign=spring",
+            "period=last-month&by=day",
+            "period=last-30-days",
+        ):
             page = viewer.get(f"{path}?{query}")
             assert page.status_code == 403, (path, query)
             assert "role" in page.text
