@@ -11,10 +11,22 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from billing.revenue.marks import (
+    Band,
+    Seen,
+    Series,
+    drawn_band,
+    drawn_bars,
+    drawn_line,
+    joints,
+    legend_picture,
+    patterns,
+    stacked,
+)
 from billing.revenue.plots import (
     NARROW,
     WIDE,
@@ -27,38 +39,13 @@ from billing.revenue.plots import (
     width_of,
 )
 
+__all__ = ["NARROW", "NOT_SHOWN", "WIDE", "Band", "Chart", "Series", "axis_steps", "render"]
+"""All that is needed to draw one."""
+
 NOT_SHOWN = "not shown"
-_HATCHED = {"gifts": 45, "lost": -45, "two": 45, "four": -45}
-"""Bars told apart without colour by lines across them, at this angle; the others are solid."""
-_DOTTED = {"three"}
 _EMPTY = "—"
 _NARROWEST = 6
 """Columns of fewer pixels are not pointed at."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """A row of values, one a column; `name` is for people, `css` for the style sheet.
-
-    `css` is one of pledges, gifts, gained, lost, one, two, three, four (bars); net, goal, before,
-    middle (lines). None is a value that there is none of.
-    """
-
-    name: str
-    css: str
-    values: Sequence[int | None]
-    starts: Sequence[int] = ()
-    """Where each bar begins that stands on no other, as in a waterfall."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """A range around a line: from low to high, None where there is none."""
-
-    name: str
-    css: str
-    low: Sequence[int | None]
-    high: Sequence[int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +85,11 @@ class Chart:
     """Whether each column's label has to be read, as where columns are no days or months."""
 
     @property
+    def seen(self) -> Seen:
+        """Which columns are drawn, and how."""
+        return Seen(unfinished=self.unfinished, hidden=self.hidden)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not any(value for series in self._all() for value in series.values)
@@ -105,10 +97,12 @@ class Chart:
     @property
     def legend(self) -> list[tuple[str, Markup]]:
         """The name of each series with a small picture of how it is drawn."""
-        bars = [(each.name, _key(each.css, "bar")) for each in self.bars]
-        lines = [(each.name, _key(each.css, "line")) for each in self.lines]
-        bands = [(self.band.name, _key(self.band.css, "band"))] if self.band else []
-        unfinished = [("not over yet", _key("unfinished", "bar"))] if self.unfinished else []
+        bars = [(each.name, legend_picture(each.css, "bar")) for each in self.bars]
+        lines = [(each.name, legend_picture(each.css, "line")) for each in self.lines]
+        bands = [(self.band.name, legend_picture(self.band.css, "band"))] if self.band else []
+        unfinished = (
+            [("not over yet", legend_picture("unfinished", "bar"))] if self.unfinished else []
+        )
         return [*bars, *lines, *bands, *unfinished]
 
     @property
@@ -143,7 +137,7 @@ class Chart:
         ends = [
             end
             for column in range(len(self.columns))
-            for each in _stacked(self, column)
+            for each in stacked(self.bars, self.seen, column)
             if each
             for end in each
         ]
@@ -218,14 +212,15 @@ def _drawn(chart: Chart, shape: Shape) -> Markup:
         shape.css,
         chart.title,
         chart.description,
-        _patterns(chart, key),
+        patterns(chart.bars, key),
         Markup("").join(
             [
                 *_axis(plot, steps, names),
                 *_labels(plot, under),
-                *(_band(plot, chart.band, chart.hidden) if chart.band else ()),
-                *_bars(plot, chart, key),
-                *(part for line in chart.lines for part in _line_of(plot, line, chart.hidden)),
+                *(drawn_band(plot, chart.band, chart.seen) if chart.band else ()),
+                *joints(plot, chart.bars, chart.seen),
+                *drawn_bars(plot, chart.bars, chart.seen, key),
+                *(part for line in chart.lines for part in drawn_line(plot, line, chart.seen)),
                 *_marks(plot, chart),
             ]
         ),
@@ -240,27 +235,6 @@ def _line(shape: Shape) -> float:
 
 def _wrapped(words: str, shape: Shape) -> list[str]:
     return textwrap.wrap(words, letters_in(shape.width - 8, shape.font)) or [""]
-
-
-def _patterns(chart: Chart, key: str) -> Markup:
-    """Lines and dots in the colour of their series."""
-    found = [
-        Markup(
-            '<pattern id="{}-{}" class="ink-{}" patternUnits="userSpaceOnUse" width="7" height="7"'
-            ' patternTransform="rotate({})"><rect width="7" height="7" class="pale"/>{}</pattern>'
-        ).format(
-            key,
-            css,
-            css,
-            _HATCHED.get(css, 0),
-            Markup('<circle cx="3.5" cy="3.5" r="1.7"/>')
-            if css in _DOTTED
-            else Markup('<rect width="3" height="7"/>'),
-        )
-        for css in dict.fromkeys(each.css for each in chart.bars)
-        if css in _HATCHED or css in _DOTTED
-    ]
-    return Markup("<defs>{}</defs>").format(Markup("").join(found)) if found else Markup("")
 
 
 def _axis(plot: Plot, steps: Sequence[int], names: Sequence[str]) -> Iterator[Markup]:
@@ -283,99 +257,11 @@ def _labels(plot: Plot, found: Sequence[Label]) -> Iterator[Markup]:
         yield Markup('<text class="name" x="{:.1f}" y="{:.1f}">{}</text>').format(x, y, each.words)
 
 
-def _bars(plot: Plot, chart: Chart, key: str) -> Iterator[Markup]:
-    """The bars of a series as one path, those of columns that are not over as another."""
-    stacks = [_stacked(chart, column) for column in range(plot.columns)]
-    for place, series in enumerate(chart.bars):
-        for unfinished in (False, True):
-            way = "".join(
-                _bar(plot, column, stack[place])
-                for column, stack in enumerate(stacks)
-                if stack[place] and (column in chart.unfinished) is unfinished
-            )
-            if way:
-                yield _filled(series.css, way, key, unfinished=unfinished)
-
-
-def _stacked(chart: Chart, column: int) -> list[tuple[int, int] | None]:
-    """From where to where each bar of a column goes; None where there is none."""
-    found: list[tuple[int, int] | None] = []
-    above = below = 0
-    for series in chart.bars:
-        value = None if column in chart.hidden else series.values[column]
-        if not value:
-            found.append(None)
-        elif series.starts:
-            found.append((series.starts[column], series.starts[column] + value))
-        elif value > 0:
-            found.append((above, above := above + value))
-        else:
-            found.append((below, below := below + value))
-    return found
-
-
-def _bar(plot: Plot, column: int, ends: tuple[int, int] | None) -> str:
-    start, end = ends or (0, 0)
-    top, bottom = sorted((plot.y(start), plot.y(end)))
-    left, height = plot.x(column) - plot.bar / 2, max(bottom - top, 0.5)
-    return f"M{left:.1f} {top:.1f}h{plot.bar:.1f}v{height:.1f}h-{plot.bar:.1f}z"
-
-
-def _filled(css: str, way: str, key: str, *, unfinished: bool) -> Markup:
-    patterned = css in _HATCHED or css in _DOTTED
-    return Markup('<path class="bar ink-{}{}"{} d="{}"/>').format(
-        css if patterned else f"{css} solid",
-        " unfinished" if unfinished else "",
-        Markup(' fill="url(#{}-{})"').format(key, css) if patterned else "",
-        way,
-    )
-
-
-def _line_of(plot: Plot, line: Series, hidden: frozenset[int]) -> Iterator[Markup]:
-    values = [None if column in hidden else value for column, value in enumerate(line.values)]
-    dots = len(values) <= 36
-    for run in _runs(values):
-        way = "L".join(f"{plot.x(column):.1f} {plot.y(values[column] or 0):.1f}" for column in run)
-        if len(run) == 1:  # One day is no line: as wide as its bar, so that it is seen.
-            x, y, half = plot.x(run[0]), plot.y(values[run[0]] or 0), plot.bar / 2
-            way = f"{x - half:.1f} {y:.1f}H{x + half:.1f}"
-        yield Markup('<path class="halo" d="M{}"/>').format(way)
-        yield Markup('<path class="path ink-{}" d="M{}"/>').format(line.css, way)
-        if dots:
-            for column in run:
-                yield Markup('<circle class="dot ink-{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(
-                    line.css, plot.x(column), plot.y(values[column] or 0)
-                )
-
-
-def _band(plot: Plot, band: Band, hidden: frozenset[int]) -> Iterator[Markup]:
-    known = [
-        None if column in hidden or low is None or high is None else (low, high)
-        for column, (low, high) in enumerate(zip(band.low, band.high, strict=True))
-    ]
-    for run in _runs(known):
-        ends = [(plot.x(column), *(known[column] or (0, 0))) for column in run]
-        if len(ends) == 1:
-            x, low, high = ends[0]
-            ends = [(x - plot.bar / 2, low, high), (x + plot.bar / 2, low, high)]
-        upper = "L".join(f"{x:.1f} {plot.y(high):.1f}" for x, _, high in ends)
-        lower = "L".join(f"{x:.1f} {plot.y(low):.1f}" for x, low, _ in reversed(ends))
-        yield Markup('<path class="band ink-{}" d="M{}L{}Z"/>').format(band.css, upper, lower)
-        yield Markup('<path class="edge ink-{}" d="M{}M{}"/>').format(band.css, upper, lower)
-
-
-def _runs(values: Sequence[object]) -> Iterator[list[int]]:
-    """Columns that follow one another and have values."""
-    for there, run in groupby(range(len(values)), lambda column: values[column] is not None):
-        if there:
-            yield list(run)
-
-
 def _marks(plot: Plot, chart: Chart) -> Iterator[Markup]:
     if max((width_of(words, plot.shape.font) for words in chart.marks), default=0) > plot.step:
         return  # They would run into one another: what a column says is written above the chart.
     for column, words in enumerate(chart.marks):
-        reached = [end for each in _stacked(chart, column) if each for end in each]
+        reached = [end for each in stacked(chart.bars, chart.seen, column) if each for end in each]
         if words and column not in chart.hidden:
             y = plot.y(max(reached, default=0)) - plot.shape.font * 0.4
             yield Markup('<text class="mark" x="{:.1f}" y="{:.1f}">{}</text>').format(
@@ -405,37 +291,3 @@ def _columns(plot: Plot, told: Sequence[Sequence[str]], key: str) -> Iterator[Ma
         ).format(
             start, plot.top, end - start, plot.bottom - plot.top, words, key=key, column=column
         )
-
-
-def _key(css: str, kind: str) -> Markup:
-    """A small picture of how a series is drawn."""
-    if kind == "line":
-        drawn = Markup(
-            '<path class="path" d="M0 7H22"/><circle class="dot" cx="11" cy="7" r="3.5"/>'
-        )
-    elif kind == "band":
-        drawn = Markup(
-            '<path class="band" d="M0 2H22V12H0Z"/><path class="edge" d="M0 2H22M0 12H22"/>'
-        )
-    elif css in _HATCHED:
-        lines = (
-            "M1 9L8 2M4 13L15 2M11 13L21 3"
-            if _HATCHED[css] > 0
-            else "M1 6L8 13M5 2L16 13M13 2L21 10"
-        )
-        drawn = Markup(
-            '<rect class="frame" x="1" y="2" width="20" height="11"/><path d="{}"/>'
-        ).format(lines)
-    elif css in _DOTTED:
-        dots = Markup("").join(
-            Markup('<circle cx="{}" cy="{}" r="1.6"/>').format(x, y)
-            for x in (5, 11, 17)
-            for y in (5, 10)
-        )
-        drawn = Markup('<rect class="frame" x="1" y="2" width="20" height="11"/>{}').format(dots)
-    else:
-        drawn = Markup('<rect class="bar" x="1" y="2" width="20" height="11"/>')
-    return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" class="key key-{} ink-{}" viewBox="0 0 22 14"'
-        ' width="22" height="14" aria-hidden="true" focusable="false">{}</svg>'
-    ).format(kind, escape(css), drawn)

@@ -162,9 +162,8 @@ def _how_net_changed(seen: Overview, net: Figure) -> str:
     if now == before:
         return f"{net.write(now)} net, as in the period before."
     which = "more" if now > before else "less"
-    return (
-        f"{net.write(now)} net, {net.write(abs(now - before))} {which} than in the period before."
-    )
+    difference = net.write(max(now, before) - min(now, before))
+    return f"{net.write(now)} net, {difference} {which} than in the period before."
 
 
 def change(now: Fraction | int | None, before: Fraction | int | None) -> Fraction | None:

@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, strategies as st
 
-from billing.revenue.charts import Band, Chart, Series, render
+from billing.revenue.charts import Chart, render
 from billing.revenue.drawings import waterfall
 from billing.revenue.heat import SHADES, shade_of
+from billing.revenue.marks import Band, Series
 from billing.revenue.plots import NARROW, WIDE, Plot, axis_steps, labels, width_of
 
 MINOR = st.integers(-(10**11), 10**11)
