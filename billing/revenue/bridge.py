@@ -46,6 +46,8 @@ class Bridge:
     end: int
     unvalued: dict[str, int]
     """What stands at the end in currencies that have no rate, in their own twelfths."""
+    hidden: frozenset[str] = frozenset()
+    """Kinds that whoever looks is not shown; what they moved stands with the exchange rates."""
 
     @property
     def gained(self) -> int:

@@ -1,220 +1,293 @@
 """Charts drawn on the server as SVG, to stand inside the page.
 
-pygal computes and draws. What it would add for a page of its own (styles, scripts, tooltips that
-need scripts) is taken out: the page's policy allows neither, and its style sheet does better, as it
-follows dark mode, print and narrow screens. Every bar and point keeps its value as a title.
+They hold no style, script or link: the page's policy allows none, and its style sheet does better,
+as it follows dark mode, print and narrow screens. Colours are classes (`ink-…`), and whatever has a
+colour has a pattern or a dash of its own too. Over every column lies a part that can be pointed at
+and reached by the keyboard; the values of that column are then written above the chart (ADR 71).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from xml.etree import ElementTree as ET
+from itertools import pairwise
 
 from markupsafe import Markup
-from pygal.graph.stackedbar import StackedBar
 
-_SVG = "http://www.w3.org/2000/svg"
-_STEPS = 4
+from billing.revenue.marks import (
+    Band,
+    Seen,
+    Series,
+    drawn_band,
+    drawn_bars,
+    drawn_line,
+    joints,
+    legend_picture,
+    patterns,
+    stacked,
+)
+from billing.revenue.plots import (
+    NARROW,
+    WIDE,
+    Label,
+    Plot,
+    Shape,
+    axis_steps,
+    labels,
+    letters_in,
+    width_of,
+)
 
+__all__ = ["NARROW", "NOT_SHOWN", "WIDE", "Band", "Chart", "Series", "axis_steps", "render"]
+"""All that is needed to draw one."""
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """Width and height in pixels at full size, and the class by which a style sheet picks it."""
-
-    css: str
-    width: int
-    height: int
-
-
-WIDE = Shape(css="wide-screen", width=1080, height=340)
-NARROW = Shape(css="narrow-screen", width=360, height=270)
-"""Drawn apart, because a wide chart made small can't be read: the page shows one of the two."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """A row of values, one a column; `name` is for people, `css` for the style sheet."""
-
-    name: str
-    css: str
-    values: Sequence[int]
+NOT_SHOWN = "not shown"
+_EMPTY = "—"
+_NARROWEST = 6
+"""Columns of fewer pixels are not pointed at."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Bars on top of one another, with lines across them."""
+    """Bars on top of one another, with a band behind them and lines across them."""
 
     key: str
     """Unique on the page."""
     title: str
     """What the chart says, in a sentence."""
     description: str
+    """What is counted, in which unit, and whose days or months they are."""
     columns: Sequence[str]
     """Short labels under the bars."""
     full_columns: Sequence[str]
-    """The same in full, for titles."""
-    bars: Sequence[Series]
-    lines: Sequence[Series]
+    """The same in full, for whoever asks for a column's values."""
+    bars: Sequence[Series] = ()
+    lines: Sequence[Series] = ()
+    band: Band | None = None
     unfinished: frozenset[int] = frozenset()
     """Columns that are not over yet."""
+    hidden: frozenset[int] = frozenset()
+    """Columns that whoever looks may not see: nothing of them is drawn or told."""
     write: Callable[[int], str]
     """A value for people."""
     write_axis: Callable[[int], str]
     """A value on the axis, as short as can be."""
     unit: int = 100
     """The axis counts in whole multiples of this."""
+    reach: tuple[int, int] | None = None
+    """Lowest and highest value of the axis at least: charts side by side share theirs."""
+    marks: Sequence[str] = ()
+    """What is written at each column's end, where there are few."""
+    readings: Sequence[str] = ()
+    """What a column says in place of its series' names and values."""
+    every_column: bool = False
+    """Whether each column's label has to be read, as where columns are no days or months."""
 
+    @property
+    def seen(self) -> Seen:
+        """Which columns are drawn, and how."""
+        return Seen(unfinished=self.unfinished, hidden=self.hidden)
 
-class _BarsAndLines(StackedBar):  # type: ignore[misc]  # pygal has no types
-    """Stacked bars, and lines drawn over them on the same scale."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(value for series in self._all() for value in series.values)
 
-    def __init__(self, lines: Sequence[Series], **options: Any) -> None:
-        self._lines = lines
-        super().__init__(**options)
+    @property
+    def legend(self) -> list[tuple[str, Markup]]:
+        """The name of each series with a small picture of how it is drawn."""
+        bars = [(each.name, legend_picture(each.css, "bar")) for each in self.bars]
+        lines = [(each.name, legend_picture(each.css, "line")) for each in self.lines]
+        bands = [(self.band.name, legend_picture(self.band.css, "band"))] if self.band else []
+        unfinished = (
+            [("not over yet", legend_picture("unfinished", "bar"))] if self.unfinished else []
+        )
+        return [*bars, *lines, *bands, *unfinished]
 
-    def _plot(self) -> None:
-        super()._plot()
-        for line in self._lines:
-            node = self.svg.node(self.nodes["overlay"], class_=f"line {line.css}")
-            points = list(zip(self._x_pos, line.values, strict=True))
-            self.svg.line(node, [self.view(point) for point in points], class_="path")
-            for column, point in enumerate(points):
-                x, y = self.view(point)
-                dot = self.svg.node(node, "circle", cx=x, cy=y, r=4, class_="dot")
-                dot.set("data-column", str(column))
+    @property
+    def svg(self) -> Markup:
+        """The drawing, for a page."""
+        return render(self)
+
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """The chart as a table: each column's name and its values, as the legend names them."""
+        return [
+            (name, [words for _, words in self._told(column)])
+            for column, name in enumerate(self.full_columns)
+        ]
+
+    def headings(self) -> list[str]:
+        """The names of that table's columns."""
+        bands = [self.band.name] if self.band else []
+        return [each.name for each in self._named()] + bands
+
+    def reading(self, column: int) -> str:
+        """A column's values in a line of words."""
+        name = self.full_columns[column]
+        if column in self.hidden:
+            return f"{name}: {NOT_SHOWN}"
+        if self.readings:
+            return self.readings[column]
+        told = [f"{each} {words}" for each, words in self._told(column) if words != _EMPTY]
+        return f"{name}: {', '.join(told)}" if told else f"{name}: nothing"
+
+    def bounds(self) -> tuple[int, int]:
+        """The lowest and highest value that any bar, line or band reaches."""
+        ends = [
+            end
+            for column in range(len(self.columns))
+            for each in stacked(self.bars, self.seen, column)
+            if each
+            for end in each
+        ]
+        rows = [line.values for line in self.lines]
+        rows += [self.band.low, self.band.high] if self.band else []
+        others = [
+            value
+            for row in rows
+            for column, value in enumerate(row)
+            if value is not None and column not in self.hidden
+        ]
+        others += [*self.reach] if self.reach else []
+        return min([*ends, *others], default=0), max([*ends, *others], default=0)
+
+    def _named(self) -> list[Series]:
+        return [*self.bars, *self.lines]
+
+    def _all(self) -> list[Series]:
+        band = self.band
+        ends = (
+            [Series(name="", css="", values=each) for each in (band.low, band.high)] if band else []
+        )
+        return [*self._named(), *ends]
+
+    def _told(self, column: int) -> Iterator[tuple[str, str]]:
+        hidden = column in self.hidden
+        for each in self._named():
+            value = each.values[column]
+            yield each.name, NOT_SHOWN if hidden else _EMPTY if value is None else self.write(value)
+        if self.band:
+            low, high = self.band.low[column], self.band.high[column]
+            told = low is not None and high is not None
+            words = f"{self.write(low)} to {self.write(high)}" if told else _EMPTY  # type: ignore[arg-type]
+            yield self.band.name, NOT_SHOWN if hidden else words
 
 
 def render(chart: Chart) -> Markup:
-    """The chart as `<svg>` elements without styles, scripts or anything from elsewhere."""
-    return Markup("").join(_render(chart, shape) for shape in (WIDE, NARROW))
+    """The chart as two `<svg>` elements, of which a page shows one."""
+    return Markup("").join(_drawn(chart, shape) for shape in (WIDE, NARROW))
 
 
-def _render(chart: Chart, shape: Shape) -> Markup:
-    root = _tree(_draw(chart, shape))
-    _remove_extras(root)
-    _name_parts(root, chart)
-    _describe(root, chart, shape)
-    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - built above, text escaped
-
-
-def axis_steps(low: int, high: int, unit: int) -> list[int]:
-    """Round values from at or below `low` (0 at most) to at or above `high`, evenly spaced.
-
-    The step is 1, 2 or 5 times a power of ten of `unit`s, and there are four to about six steps.
-    """
-    low, high = min(low, 0), max(high, unit)
-    step = unit
-    while (high - low) / step > _STEPS + 1:
-        leading = int(str(step // unit)[0])
-        step = step * 5 // 2 if leading == 2 else step * 2
-    first = low // step
-    last = -(-high // step)
-    return [step * each for each in range(first, last + 1)]
-
-
-def _draw(chart: Chart, shape: Shape) -> _BarsAndLines:
-    steps = axis_steps(*_bounds(chart), chart.unit)
-    drawing = _BarsAndLines(
-        chart.lines,
-        width=shape.width,
-        height=shape.height,
-        range=(steps[0], steps[-1]),
-        show_legend=False,
-        js=(),
-        css=(),
-        no_prefix=True,
-        disable_xml_declaration=True,
-        explicit_size=False,
-        margin=8,
-        margin_left=16,
-        margin_bottom=12,
-        truncate_label=-1,
-        formatter=chart.write,
+def _drawn(chart: Chart, shape: Shape) -> Markup:
+    told = [_wrapped(chart.reading(column), shape) for column in range(len(chart.columns))]
+    steps = axis_steps(*chart.bounds(), chart.unit)
+    names = [chart.write_axis(each) for each in steps]
+    left = max(width_of(name, shape.font) for name in names) + 14
+    inside = shape.width - left - 10
+    under = labels(
+        chart.columns,
+        inside / max(len(chart.columns), 1),
+        shape.font,
+        all_of_them=chart.every_column,
     )
-    drawing.y_labels = [{"value": each, "label": chart.write_axis(each)} for each in steps]
-    drawing.x_labels = list(chart.columns)
-    for series in chart.bars:
-        drawing.add(series.name, list(series.values))
-    return drawing
-
-
-def _tree(drawing: _BarsAndLines) -> ET.Element:
-    """The drawing as elements of the standard library: pygal's own depend on what is installed."""
-    root = ET.fromstring(drawing.render(is_unicode=True))  # noqa: S314 - our own drawing
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
-    root.set("xmlns", _SVG)
-    return root
-
-
-def _bounds(chart: Chart) -> tuple[int, int]:
-    """The lowest and highest value that any bar or line reaches."""
-    stacks = list(zip(*(bar.values for bar in chart.bars), strict=True))
-    lows = [sum(value for value in stack if value < 0) for stack in stacks]
-    highs = [sum(value for value in stack if value > 0) for stack in stacks]
-    others = [value for line in chart.lines for value in line.values]
-    return min([*lows, *others], default=0), max([*highs, *others], default=0)
-
-
-def _remove_extras(root: ET.Element) -> None:
-    """Take out what needs inline styles or scripts, and what only scripts would show."""
-    for parent in list(root.iter()):
-        parent.attrib.pop("style", None)
-        for child in list(parent):
-            classes = str(child.get("class", "")).split()
-            unwanted = child.tag in {"defs", "title", "script"}
-            if unwanted or "tooltip-overlay" in classes or "titles" in classes:
-                parent.remove(child)
-    root.attrib.pop("id", None)
-
-
-def _name_parts(root: ET.Element, chart: Chart) -> None:
-    """Give every bar and point its series' class and its value as a title, shown on hover."""
-    for index, series in enumerate(chart.bars):
-        bars = [
-            bar
-            for group in root.iter()
-            if f"serie-{index}" in str(group.get("class", "")).split()
-            for bar in group.iter()
-            if str(bar.get("class", "")) == "bar"
-        ]
-        for column, bar in enumerate(bars):
-            for extra in list(bar):
-                if extra.tag == "desc":
-                    bar.remove(extra)
-            unfinished = " unfinished" if column in chart.unfinished else ""
-            bar.set("class", f"bar {series.css}{unfinished}")
-            _title(bar, chart, series, column)
-    for line, series in zip(_of_class(root, "line"), chart.lines, strict=True):
-        for dot in line.iter():
-            if "data-column" in dot.attrib:
-                _title(dot, chart, series, int(dot.attrib.pop("data-column")))
-
-
-def _of_class(root: ET.Element, first: str) -> list[ET.Element]:
-    return [
-        each
-        for each in root.iter()
-        if each.tag == "g" and str(each.get("class", "")).split()[:1] == [first]
-    ]
-
-
-def _title(part: ET.Element, chart: Chart, series: Series, column: int) -> None:
-    title = ET.Element("title")
-    value = chart.write(series.values[column])
-    title.text = f"{chart.full_columns[column]}, {series.name}: {value}"
-    part.insert(0, title)
-
-
-def _describe(root: ET.Element, chart: Chart, shape: Shape) -> None:
-    """Name the picture for those who can't see it; its numbers stand in the table beside it."""
-    root.set("role", "img")
+    plot = Plot(
+        shape=shape,
+        left=left,
+        right=shape.width - 10,
+        top=_line(shape) * (max(map(len, told), default=1) + (1.6 if chart.marks else 0.8)),
+        bottom=shape.height - _line(shape) * (max((each.row for each in under), default=0) + 1) - 4,
+        columns=len(chart.columns),
+        low=steps[0],
+        high=steps[-1],
+    )
     key = f"{chart.key}-{shape.css}"
-    root.set("class", f"chart-drawing {shape.css}")
-    root.set("aria-labelledby", f"{key}-title {key}-desc")
-    for place, (name, text) in enumerate((("title", chart.title), ("desc", chart.description))):
-        element = ET.Element(name, {"id": f"{key}-{name}"})
-        element.text = text
-        root.insert(place, element)
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" class="chart-drawing {}"'
+        ' role="group" aria-label="{}" aria-describedby="{key}-desc">'
+        '<desc id="{key}-desc">{}</desc>{}<g aria-hidden="true">{}</g>{}</svg>'
+    ).format(
+        shape.width,
+        shape.height,
+        shape.css,
+        chart.title,
+        chart.description,
+        patterns(chart.bars, key),
+        Markup("").join(
+            [
+                *_axis(plot, steps, names),
+                *_labels(plot, under),
+                *(drawn_band(plot, chart.band, chart.seen) if chart.band else ()),
+                *joints(plot, chart.bars, chart.seen),
+                *drawn_bars(plot, chart.bars, chart.seen, key),
+                *(part for line in chart.lines for part in drawn_line(plot, line, chart.seen)),
+                *_marks(plot, chart),
+            ]
+        ),
+        Markup("").join(_columns(plot, told, key)),
+        key=key,
+    )
+
+
+def _line(shape: Shape) -> float:
+    return shape.font * 1.45
+
+
+def _wrapped(words: str, shape: Shape) -> list[str]:
+    return textwrap.wrap(words, letters_in(shape.width - 8, shape.font)) or [""]
+
+
+def _axis(plot: Plot, steps: Sequence[int], names: Sequence[str]) -> Iterator[Markup]:
+    for value, name in zip(steps, names, strict=True):
+        y = plot.y(value)
+        yield Markup('<path class="{}" d="M{:.1f} {:.1f}H{:.1f}"/>').format(
+            "zero" if value == 0 else "guide", plot.left, y, plot.right
+        )
+        yield Markup('<text class="scale" x="{:.1f}" y="{:.1f}">{}</text>').format(
+            plot.left - 6, y + plot.shape.font * 0.35, name
+        )
+
+
+def _labels(plot: Plot, found: Sequence[Label]) -> Iterator[Markup]:
+    for each in found:
+        x = plot.x(each.column)
+        half = width_of(each.words, plot.shape.font) / 2
+        x = min(max(x, half), plot.shape.width - half)
+        y = plot.bottom + _line(plot.shape) * (each.row + 1)
+        yield Markup('<text class="name" x="{:.1f}" y="{:.1f}">{}</text>').format(x, y, each.words)
+
+
+def _marks(plot: Plot, chart: Chart) -> Iterator[Markup]:
+    if max((width_of(words, plot.shape.font) for words in chart.marks), default=0) > plot.step:
+        return  # They would run into one another: what a column says is written above the chart.
+    for column, words in enumerate(chart.marks):
+        reached = [end for each in stacked(chart.bars, chart.seen, column) if each for end in each]
+        if words and column not in chart.hidden:
+            y = plot.y(max(reached, default=0)) - plot.shape.font * 0.4
+            yield Markup('<text class="mark" x="{:.1f}" y="{:.1f}">{}</text>').format(
+                plot.x(column), y, words
+            )
+
+
+def _columns(plot: Plot, told: Sequence[Sequence[str]], key: str) -> Iterator[Markup]:
+    """What can be pointed at and reached by the keyboard, with what it says.
+
+    Where a phone leaves no finger room for that, the table behind the chart tells.
+    """
+    if plot.step < _NARROWEST:
+        return
+    edges = [plot.left + plot.step * each for each in range(plot.columns + 1)]
+    for column, (start, end) in enumerate(pairwise(edges)):
+        words = Markup(" ").join(
+            Markup('<tspan x="4" y="{:.1f}">{}</tspan>').format(
+                _line(plot.shape) * (row + 0.8), line
+            )
+            for row, line in enumerate(told[column])
+        )
+        yield Markup(
+            '<g class="column" tabindex="0" role="img" aria-labelledby="{key}-{column}">'
+            '<rect class="hit" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
+            '<text class="reading" id="{key}-{column}">{}</text></g>'
+        ).format(
+            start, plot.top, end - start, plot.bottom - plot.top, words, key=key, column=column
+        )

@@ -55,6 +55,11 @@ class Takings:
         return self.gross - self.refunds - self.disputes - self.fees
 
     @property
+    def taken_off(self) -> int:
+        """Refunds, disputes and fees together."""
+        return self.gross - self.net
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing at all happened."""
         return not any(

@@ -1,12 +1,13 @@
 """The revenue pages: a period's figures, filtered, each opening the list it is made of.
 
-How to add one stands in docs/revenue.md. They are for those who may see people: filters narrow
-a figure down to one of them, and what to leave out for others (ADR 54) is not worked out here yet.
+How to add one stands in docs/revenue.md. Viewers are shown whole months without filters, and no
+lists (`viewers.py`, ADR 72); lists and filters take a role that may see people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, make_response, render_template, request, url_for
@@ -14,9 +15,8 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from billing.money import Money
-from billing.revenue import drilldown, reading, words
+from billing.revenue import drilldown, reading, viewers, words
 from billing.revenue.bridge import month_of
-from billing.revenue.charts import render
 from billing.revenue.drawings import bridge_chart, money_chart, part_name
 from billing.revenue.drilldown import PAGE, MoneyFigure, Place, read_place
 from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
@@ -25,6 +25,7 @@ from billing.revenue.tables import MoveKind
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires, signed_in
+from billing.staff.suppression import SMALLEST
 from billing.web import runtime
 
 blueprint = Blueprint("figures", __name__, url_prefix=f"{PREFIX}/revenue")
@@ -37,20 +38,22 @@ PAGES = {
 
 
 @blueprint.get("/")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def overview() -> str:
     """A period beside the one before and the same a year before."""
 
     def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
         seen = reading.read_overview(session, asked)
         shown = words.overview_figures(formats, asked.currency)
+        if not asked.sees_people:
+            shown = words.for_viewers(shown)
         return {"seen": seen, "figures": shown, "most": words.what_changed_most(seen, shown)}
 
     return _page("revenue/figures.html", read, default=Preset.THIS_MONTH)
 
 
 @blueprint.get("/monthly")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def bridges() -> str:
     """The bridge of monthly recurring revenue, for the period and each of its months."""
 
@@ -60,25 +63,26 @@ def bridges() -> str:
             "whole": whole,
             "months": months,
             "ending": reading.read_ending(session, asked),
-            "chart": render(bridge_chart(whole, formats)),
+            "chart": bridge_chart(whole, formats, formats.zone.key, rounded=not asked.sees_people),
         }
 
     return _page("revenue/bridges.html", read, default=Preset.LAST_12_MONTHS)
 
 
 @blueprint.get("/money")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def money() -> str:
     """From gross to net by day, week or month."""
 
     def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
         whole, parts, elsewhere = reading.read_parts(session, asked)
-        chart = money_chart(parts, asked.filters, formats, asked.currency)
+        chart = money_chart(parts, asked, formats, formats.zone.key)
         return {
+            "hidden": viewers.hidden_in_any(each.hidden for each in parts),
             "whole": whole,
             "parts": parts,
             "elsewhere": elsewhere,
-            "chart": render(chart),
+            "chart": chart,
             "part_name": part_name,
         }
 
@@ -139,10 +143,11 @@ def moves() -> str:
 
 @blueprint.errorhandler(FilterError)
 def _refuse(error: FilterError) -> Response:
-    """What was asked for cannot be: a sentence, and the way back."""
-    return make_response(
-        render_template("revenue/refused.html", reason=str(error), staff=signed_in()), 400
-    )
+    """What was asked for cannot be, or not for this role: a sentence, and the way back."""
+    not_for_them = isinstance(error, viewers.NotForViewersError)
+    status = HTTPStatus.FORBIDDEN if not_for_them else HTTPStatus.BAD_REQUEST
+    page = render_template("revenue/refused.html", reason=str(error), staff=signed_in())
+    return make_response(page, status)
 
 
 Read = Callable[[Session, reading.Asked, Formats], dict[str, Any]]
@@ -165,9 +170,12 @@ def _page(
     today = parts.clock.now().astimezone(newsroom.timezone).date()
     given = list(request.args.items(multi=True))
     filters = read_filters(given, today, default=default, step=Step.MONTH, extra=extra)
-    formats = Formats(newsroom.timezone)
+    sees_people = signed_in().role.covers(Role.DESK)
+    if not sees_people:
+        filters = viewers.narrowed(filters, today, {name for name, _ in given})
+    formats = viewers.formats_for(newsroom, sees_people=sees_people)
     with parts.database.transaction() as session:
-        asked = reading.ask(session, newsroom, filters, today)
+        asked = reading.ask(session, newsroom, filters, today, sees_people=sees_people)
         shown = read(session, asked, formats)
     return render_template(
         template,
@@ -182,6 +190,9 @@ def _page(
         names=FILTERS,
         zone=newsroom.timezone.key,
         currencies=newsroom.currencies,
+        presets=words.PRESETS if sees_people else viewers.PRESETS,
+        smallest=SMALLEST,
+        rounded_to=formats.whole(Money(asked.sight.step, asked.currency)),
         staff=signed_in(),
         **shown,
     )

@@ -5,10 +5,11 @@ Each reads as of one moment and in a number of queries that no data changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import TypeVar
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import text
@@ -23,9 +24,24 @@ from billing.revenue.figures import MoneyRow, Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
 from billing.revenue.rates import fixed_rates
-from billing.revenue.recovery import Recovery, recovery
+from billing.revenue.recovery import Recovery, Renewals, recovery
 from billing.revenue.tables import MoveKind, Slice
+from billing.revenue.viewers import (
+    SUPPORTERS,
+    Hidden,
+    Sight,
+    coarse_bridge,
+    coarse_takings,
+    hidden_in_any,
+    hidden_money,
+    hidden_moves,
+    hidden_renewals,
+    rounding_step,
+)
 from billing.settings import NewsroomSettings
+from billing.staff.suppression import is_small
+
+T = TypeVar("T")
 
 _RATES_REACH = 13
 """How many months before a period its rates are looked for."""
@@ -43,6 +59,12 @@ class Asked:
     today: date
     folded_at: datetime | None
     """Up to when the figures are told; None before they were first made."""
+    sight: Sight = field(default_factory=Sight)
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether whoever looks may see people; if not, figures are those of viewers."""
+        return self.sight.sees_people
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +80,8 @@ class Standing:
     supporters: int
     """With a running pledge at its end."""
     recovery: Recovery
+    hidden: Hidden = frozenset()
+    """What is not shown to a viewer: see `viewers.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +92,7 @@ class Overview:
     previous: Standing
     year_before: Standing
     median: Fraction | None
-    """In twelfths in minor units of the reporting currency."""
+    """In twelfths in minor units of the reporting currency; None for viewers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +102,18 @@ class Part:
     period: Period
     takings: Takings
     complete: bool
+    hidden: Hidden = frozenset()
+    """What is not shown to a viewer: see `viewers.py`."""
 
 
-def ask(session: Session, newsroom: NewsroomSettings, filters: Filters, today: date) -> Asked:
+def ask(
+    session: Session,
+    newsroom: NewsroomSettings,
+    filters: Filters,
+    today: date,
+    *,
+    sees_people: bool = False,
+) -> Asked:
     """Begin to read. Three queries at most."""
     session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     return Asked(
@@ -89,6 +122,7 @@ def ask(session: Session, newsroom: NewsroomSettings, filters: Filters, today: d
         currency=newsroom.goal.currency,
         today=today,
         folded_at=figures.folded_at(session),
+        sight=Sight(sees_people=sees_people, step=rounding_step(newsroom.goal)),
     )
 
 
@@ -97,51 +131,150 @@ def read_overview(session: Session, asked: Asked) -> Overview:
     period = asked.filters.period
     periods = [period, previous(period), a_year_before(period)]
     rates = _MonthlyRates(session, asked, periods)
-    money = figures.money(session, asked.cells, periods)
-    moved = _stretches(session, asked, periods, rates)
+    months = [steps(each, Step.MONTH) for each in periods]
+    money = _by_period(figures.money, session, asked, months)
+    moved = _by_period(figures.moves, session, asked, months)
     firsts = [each.first for each in periods]
     before = figures.promised(session, asked.cells, firsts)
     people = figures.supporters(session, asked.cells, [each.last for each in periods])
-    renewals = figures.renewals(session, asked.cells, periods)
+    renewals = _by_period(figures.renewals, session, asked, months)
     standings = [
-        Standing(
-            period=each,
-            takings=takings_of(money[place], asked.currency),
-            payments=sum(row.payments for row in money[place]),
-            gifts=sum(row.payments for row in money[place] if row.is_gift),
-            bridge=_bridge(each, before[place], moved[place], rates, asked.currency),
-            supporters=people[place],
-            recovery=recovery(renewals[place], rates.of(each.last)),
+        _standing(asked, rates, each, *parts)
+        for each, *parts in zip(
+            periods, months, money, moved, before, people, renewals, strict=True
         )
-        for place, each in enumerate(periods)
     ]
     return Overview(
         now=standings[0],
         previous=standings[1],
         year_before=standings[2],
-        median=_median(session, asked, rates.of(period.last)),
+        median=_median(session, asked, rates.of(period.last)) if asked.sees_people else None,
     )
 
 
+def _by_period(
+    read: Callable[[Session, Cells, Sequence[Period]], list[list[T]]],
+    session: Session,
+    asked: Asked,
+    months: Sequence[Sequence[Period]],
+) -> list[list[list[T]]]:
+    """The rows of each period, month by month. One query."""
+    found = iter(read(session, asked.cells, [each for period in months for each in period]))
+    return [[next(found) for _ in period] for period in months]
+
+
+def _standing(
+    asked: Asked,
+    rates: _MonthlyRates,
+    period: Period,
+    months: Sequence[Period],
+    money: Sequence[Sequence[MoneyRow]],
+    moved: Sequence[Sequence[Moved]],
+    before: dict[str, int],
+    people: int,
+    renewals: Sequence[Sequence[Renewals]],
+) -> Standing:
+    """A period's figures, put together from those of its months."""
+    rows = [row for month in money for row in month]
+    due = [row for month in renewals for row in month]
+    stretches = _stretches(months, moved, rates)
+    exact = Standing(
+        period=period,
+        takings=takings_of(rows, asked.currency),
+        payments=sum(row.payments for row in rows),
+        gifts=sum(row.payments for row in rows if row.is_gift),
+        bridge=_bridge(period, before, stretches, rates, asked.currency),
+        supporters=people,
+        recovery=recovery(due, rates.of(period.last)),
+    )
+    if asked.sees_people:
+        return exact
+    hidden = hidden_in_any(
+        [
+            *(_hidden_money(month) for month in money),
+            hidden_moves([_counts(month) for month in moved]),
+            *(_hidden_renewals(month) for month in renewals),
+            frozenset({SUPPORTERS} if is_small(people) else ()),
+        ]
+    )
+    return replace(
+        exact,
+        takings=coarse_takings(exact.takings, asked.sight.step, hidden),
+        bridge=coarse_bridge(exact.bridge, asked.sight.step, hidden),
+        hidden=hidden,
+    )
+
+
+def _hidden_money(rows: Sequence[MoneyRow]) -> Hidden:
+    gifts = sum(row.payments for row in rows if row.is_gift)
+    payments = sum(row.payments for row in rows)
+    moved = any(row.gross or row.refunds or row.disputes or row.fees for row in rows)
+    return hidden_money(gifts, payments - gifts, moved=moved)
+
+
+def _hidden_renewals(rows: Sequence[Renewals]) -> Hidden:
+    seen = recovery(rows, {})
+    return hidden_renewals(seen.due, seen.failed, seen.recovered)
+
+
+def _counts(rows: Sequence[Moved]) -> dict[str, int]:
+    """Movements by kind, in all currencies."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.kind] = found.get(row.kind, 0) + row.moves
+    return found
+
+
 def read_bridges(session: Session, asked: Asked) -> tuple[Bridge, list[tuple[Period, Bridge]]]:
-    """The bridge of the period, and that of each of its months. Three queries."""
+    """The bridge of the period, and that of each of its months. Four queries at most."""
     period = asked.filters.period
     months = steps(period, Step.MONTH)
     rates = _MonthlyRates(session, asked, [period])
-    [moved] = _stretches(session, asked, [period], rates)
+    [moved] = _by_period(figures.moves, session, asked, [months])
     [before] = figures.promised(session, asked.cells, [period.first])
     found, stands = [], before
-    for month, stretch in zip(months, moved, strict=True):
+    for month, stretch in zip(months, _stretches(months, moved, rates), strict=True):
         found.append((month, _bridge(month, stands, [stretch], rates, asked.currency)))
         for sums in stretch.moves.values():
             stands = {
                 each: stands.get(each, 0) + sums.get(each, 0) for each in stands.keys() | sums
             }
-    return _bridge(period, before, moved, rates, asked.currency), found
+    whole = _bridge(period, before, _stretches(months, moved, rates), rates, asked.currency)
+    if asked.sees_people:
+        return whole, found
+    return _bridges_for_viewers(session, asked, whole, found, [_counts(each) for each in moved])
+
+
+def _bridges_for_viewers(
+    session: Session,
+    asked: Asked,
+    whole: Bridge,
+    months: Sequence[tuple[Period, Bridge]],
+    counts: Sequence[dict[str, int]],
+) -> tuple[Bridge, list[tuple[Period, Bridge]]]:
+    """The same bridges without what tells of few people. One query."""
+    ends = [months[0][0].first - timedelta(days=1), *(month.last for month, _ in months)]
+    people = figures.supporters(session, asked.cells, ends)
+    few = [frozenset({SUPPORTERS} if is_small(each) else ()) for each in people]
+    kinds = [hidden_moves([count]) for count in counts]
+    hidden = [hidden_in_any(each) for each in zip(kinds, few[:-1], few[1:], strict=True)]
+    step = asked.sight.step
+    return (
+        coarse_bridge(whole, step, hidden_in_any([*kinds, few[0], few[-1]])),
+        [
+            (month, coarse_bridge(each, step, left_out))
+            for (month, each), left_out in zip(months, hidden, strict=True)
+        ],
+    )
 
 
 def read_ending(session: Session, asked: Asked) -> int:
-    """What is known to end or begin after the period, in twelfths: scheduled cancellations."""
+    """What is known to end or begin after the period, in twelfths: scheduled cancellations.
+
+    They are few, so viewers are not told.
+    """
+    if not asked.sees_people:
+        return 0
     last = asked.filters.period.last
     to_come = Period(last + timedelta(days=1), last + relativedelta(years=3))
     [moved] = figures.moves(session, asked.cells, [to_come])
@@ -159,17 +292,23 @@ def read_parts(session: Session, asked: Asked) -> tuple[Takings, list[Part], lis
     money = figures.money(session, asked.cells, parts)
     everything = [row for rows in money for row in rows]
     others = sorted({row.settled_currency for row in everything} - {asked.currency})
+    found = [
+        Part(
+            period=each,
+            takings=takings_of(rows, asked.currency),
+            complete=each.last < asked.today,
+            hidden=frozenset() if asked.sees_people else _hidden_money(rows),
+        )
+        for each, rows in zip(parts, money, strict=True)
+    ]
+    whole = takings_of(everything, asked.currency)
+    if asked.sees_people:
+        return whole, found, [takings_of(everything, each) for each in others]
+    step = asked.sight.step
     return (
-        takings_of(everything, asked.currency),
-        [
-            Part(
-                period=each,
-                takings=takings_of(rows, asked.currency),
-                complete=each.last < asked.today,
-            )
-            for each, rows in zip(parts, money, strict=True)
-        ],
-        [takings_of(everything, each) for each in others],
+        coarse_takings(whole, step, hidden_in_any(each.hidden for each in found)),
+        [replace(each, takings=coarse_takings(each.takings, step, each.hidden)) for each in found],
+        [],
     )
 
 
@@ -226,14 +365,12 @@ def _paid(rows: Iterable[MoneyRow], currency: str) -> dict[str, tuple[int, int]]
 
 
 def _stretches(
-    session: Session, asked: Asked, periods: Sequence[Period], rates: _MonthlyRates
-) -> list[list[Stretch]]:
-    """The movements of each period, month by month. One query."""
-    months = [steps(each, Step.MONTH) for each in periods]
-    moved = iter(figures.moves(session, asked.cells, [m for each in months for m in each]))
+    months: Sequence[Period], moved: Sequence[Sequence[Moved]], rates: _MonthlyRates
+) -> list[Stretch]:
+    """The movements of a period, month by month."""
     return [
-        [Stretch(rates=rates.of(m.first), moves=_by_kind(next(moved))) for m in each]
-        for each in months
+        Stretch(rates=rates.of(month.first), moves=_by_kind(rows))
+        for month, rows in zip(months, moved, strict=True)
     ]
 
 

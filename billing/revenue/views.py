@@ -11,8 +11,8 @@ from billing.money import Money, scale
 from billing.pledges.domain import Cadence
 from billing.pledges.tables import MovementKind
 from billing.reminders import brake
-from billing.revenue import renewals
-from billing.revenue.charts import Chart, Series, render
+from billing.revenue import renewals, viewers
+from billing.revenue.charts import Chart, Series
 from billing.revenue.counts import counts_for
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
@@ -58,8 +58,9 @@ def overview() -> str:
         run = progress(session, zone=newsroom.timezone, limit=limit, now=seen.now)
         needed = [*attention(session, now=seen.now), *brake.attention(session, now=seen.now)]
         known = remarks(session, now=seen.now)
-    formats = Formats(newsroom.timezone)
-    chart = months_chart(seen, formats)
+    sees_people = signed_in().role.covers(Role.DESK)
+    formats = viewers.formats_for(newsroom, sees_people=sees_people)
+    step = viewers.rounding_step(newsroom.goal)
     return render_template(
         "revenue/overview.html",
         seen=seen,
@@ -70,11 +71,11 @@ def overview() -> str:
         money_of=Money,
         zone=newsroom.timezone.key,
         staff=signed_in(),
-        sees_people=signed_in().role.covers(Role.DESK),
+        sees_people=sees_people,
+        rounded_to=formats.whole(Money(step, seen.currency)),
         counts=counts_for(signed_in().role, seen),
         support_url=parts.links.url("/support"),
-        chart=render(chart),
-        chart_title=chart.title,
+        chart=months_chart(seen, formats, round_to=1 if sees_people else step),
         chart_months=CHART_MONTHS,
         reason=reason_in_words,
         statuses=STATUSES,
@@ -85,9 +86,18 @@ def overview() -> str:
     )
 
 
-def months_chart(seen: Overview, formats: Formats) -> Chart:
-    """Twelve months of gross by kind, with net and the goal as lines."""
+def months_chart(seen: Overview, formats: Formats, *, round_to: int = 1) -> Chart:
+    """Twelve months of gross by kind, with net and the goal as lines.
+
+    `round_to` is 1 for those who may see people; for viewers gross is one bar, and all values are
+    multiples of it, in minor units.
+    """
     takings = [each.takings for each in seen.chart]
+
+    def row(name: str, css: str) -> Series:
+        values = [viewers.round_to(getattr(each, name), round_to) for each in takings]
+        return Series(name=name, css=css, values=values)
+
     firsts = [each.month.first for each in seen.chart]
 
     def money(minor: int) -> str:
@@ -96,20 +106,21 @@ def months_chart(seen: Overview, formats: Formats) -> Chart:
     return Chart(
         key="months",
         title=_chart_title(seen, formats),
-        description=f"{formats.month(firsts[0])} to {formats.month(firsts[-1])}, "
-        f"{formats.zone.key} time. The numbers are in the table below the chart.",
+        description=f"{formats.month(firsts[0])} to {formats.month(firsts[-1])}, in "
+        f"{seen.currency.upper()}, by the month in {formats.zone.key}.",
         columns=[formats.short_month(first) for first in firsts],
         full_columns=[
             formats.month(each.month.first) + ("" if each.complete else " so far")
             for each in seen.chart
         ],
-        bars=[
-            Series(name="pledges", css="pledges", values=[each.pledges for each in takings]),
-            Series(name="gifts", css="gifts", values=[each.gifts for each in takings]),
-        ],
+        bars=(
+            [row("pledges", "pledges"), row("gifts", "gifts")]
+            if round_to == 1
+            else [row("gross", "pledges")]
+        ),
         lines=[
             Series(name="goal", css="goal", values=[seen.goal.goal.minor] * len(takings)),
-            Series(name="net", css="net", values=[each.net for each in takings]),
+            row("net", "net"),
         ],
         unfinished=frozenset(i for i, each in enumerate(seen.chart) if not each.complete),
         write=money,

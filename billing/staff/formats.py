@@ -46,8 +46,8 @@ class Formats:
         return f"{'-' if major < 0 else ''}{sign}{short}"
 
     def signed(self, sum_: Money) -> str:
-        """A change: +$5.00, −$5.00."""
-        sign = "\N{MINUS SIGN}" if sum_.minor < 0 else "+"
+        """A change: +$5.00, −$5.00, $0.00."""
+        sign = "\N{MINUS SIGN}" if sum_.minor < 0 else "+" if sum_.minor else ""
         return sign + self.money(Money(abs(sum_.minor), sum_.currency))
 
     def percent_fine(self, part: float) -> str:
@@ -77,3 +77,23 @@ class Formats:
     def month(self, day: date) -> str:
         """The month of a day: November 2026."""
         return format_date(day, "MMMM y", locale=_ENGLISH)
+
+
+@dataclass(frozen=True)
+class RoundedFormats(Formats):
+    """Writes sums as viewers see them: rounded, without minor units (ADR 0072)."""
+
+    step: Decimal
+    """Sums are whole multiples of this, in major units."""
+
+    def money(self, sum_: Money) -> str:
+        """A sum rounded to the step, half to even: $1,200."""
+        return self.whole(self._rounded(sum_))
+
+    def signed(self, sum_: Money) -> str:
+        """A change rounded to the step: +$200, −$100, $0."""
+        return super().signed(self._rounded(sum_))
+
+    def _rounded(self, sum_: Money) -> Money:
+        step = max(1, int(self.step.scaleb(exponent(sum_.currency))))
+        return Money(round(Decimal(sum_.minor) / step) * step, sum_.currency)

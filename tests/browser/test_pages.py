@@ -136,7 +136,7 @@ def test_strangers_at_the_staff_door(
 
 
 def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
-    """From the invitation to the next sign-in, and asked again in between."""
+    """From the invitation to the next sign-in, asked again in between, to a passkey revoked."""
     page, keys = staff.page, Keys(staff)
     link = staff.newsroom.tuppence("staff", "invite", "Marta Lind", "--role=admin").stdout.strip()
     keys.plug_in()
@@ -170,8 +170,20 @@ def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
     page.get_by_label("Name").fill("Dan Orr")
     staff.send("form.fields")
     look_at(staff, "staff-link-made", pictures)
+    link = page.locator("pre").inner_text()
+
+    staff.open_staff("/staff/passkeys")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Revoke").last.click()  # the one at hand
+    assert staff.status == 401  # what it had opened is shut at once
+    staff.open_staff("/staff/sign-in")
+    staff.send("form.passkey")
+    expect(page.get_by_role("alert").first).to_contain_text("Perhaps it was revoked")
+    staff.open_staff("/staff/members")
+    assert staff.status == 401
+
     keys.unplug()
-    page.goto(page.locator("pre").inner_text())
+    page.goto(link)
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Dan Orr")
 
 

@@ -1,0 +1,382 @@
+"""Viewers: what they are shown, and that all of it together leads to nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from html import unescape
+from itertools import combinations_with_replacement, product
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given, strategies as st
+
+from billing.money import Money
+from billing.revenue import figures, reading
+from billing.revenue.bridge import Bridge
+from billing.revenue.domain import Takings
+from billing.revenue.filters import Filters, read_filters
+from billing.revenue.periods import Period, Step, steps
+from billing.revenue.rebuild import keep_up
+from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import (
+    PAID,
+    SUPPORTERS,
+    NotForViewersError,
+    coarse_bridge,
+    coarse_takings,
+    hidden_in,
+    hidden_in_any,
+    hidden_money,
+    hidden_renewals,
+    narrowed,
+    round_to,
+    rounding_step,
+)
+from billing.runtime import Runtime
+from billing.seed.demo import seed_demo
+from billing.staff.domain import Role
+from billing.staff.formats import RoundedFormats
+from billing.staff.guard import required_role
+from billing.staff.suppression import is_small
+from tests.support.staff import staff_client
+from tests.support.standin import StandIn
+
+TODAY = date(2026, 11, 23)
+COUNTS = st.one_of(st.integers(0, 6), st.integers(0, 400))
+PRIME = 2**31 - 1
+
+
+def asked(query: str, today: date = TODAY) -> Filters:
+    given_ = [
+        (name, value) for name, _, value in (p.partition("=") for p in query.split("&")) if name
+    ]
+    return narrowed(read_filters(given_, today), today, {name for name, _ in given_})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "country=LV",
+        "campaign=spring",
+        "appeal=banner",
+        "article=/articles/harbour",
+        "currency=eur",
+        "cadence=annual",
+        "by=day",
+        "by=week",
+        "period=this-month",
+        "period=last-30-days",
+        "period=last-90-days",
+        "from=2026-10-01&to=2026-10-30",
+        "from=2026-10-02&to=2026-10-31",
+        "from=2026-10-01&to=2026-11-23",
+        "from=2026-11-01&to=2026-11-30",
+        "from=2026-10-05&to=2026-10-05",
+        "period=last-month&cadence=annual",
+    ],
+)
+def test_what_narrows_down_to_few_is_refused(query: str) -> None:
+    with pytest.raises(NotForViewersError):
+        asked(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "last"),
+    [
+        ("", date(2026, 10, 1), date(2026, 10, 31)),
+        ("period=last-month", date(2026, 10, 1), date(2026, 10, 31)),
+        ("period=last-12-months", date(2025, 11, 1), date(2026, 10, 31)),
+        ("period=this-year", date(2026, 1, 1), date(2026, 10, 31)),
+        ("period=last-year", date(2025, 1, 1), date(2025, 12, 31)),
+        ("from=2026-02-01&to=2026-03-31", date(2026, 2, 1), date(2026, 3, 31)),
+    ],
+)
+def test_periods_are_whole_months_that_are_over(query: str, first: date, last: date) -> None:
+    assert asked(query).period == Period(first, last)
+
+
+def test_in_january_no_month_of_the_year_is_over() -> None:
+    with pytest.raises(NotForViewersError, match="No month of this year"):
+        asked("period=this-year", date(2026, 1, 31))
+    assert asked("", date(2026, 1, 1)).period == Period(date(2025, 12, 1), date(2025, 12, 31))
+
+
+@given(st.integers(1, 10**9))
+def test_sums_are_rounded_to_about_a_hundredth_of_the_goal(goal: int) -> None:
+    step = rounding_step(Money(goal, "usd"))
+    assert str(step).rstrip("0") in {"1", "2", "5"}
+    assert step <= max(1, goal // 100) < step * 5 / 2
+
+
+@given(st.integers(-(10**9), 10**9), st.sampled_from([1, 200, 10_000]))
+def test_rounding_moves_a_sum_by_half_a_step_at_most(minor: int, step: int) -> None:
+    assert round_to(minor, step) % step == 0
+    assert abs(round_to(minor, step) - minor) <= step / 2
+
+
+def test_sums_are_written_without_minor_units() -> None:
+    formats = RoundedFormats(ZoneInfo("Europe/Riga"), step=Decimal(100))
+    assert formats.money(Money(341_828, "usd")) == "$3,400"
+    assert formats.money(Money(1_234, "jpy")) == "¥1,200"
+    assert [formats.signed(Money(each, "usd")) for each in (5_100, -26_000, 400)] == [
+        "+$100",
+        "−$300",
+        "$0",
+    ]
+
+
+class Attack:
+    """Whoever adds and subtracts all that is shown: linear algebra over a field."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[int]] = {}
+
+    def learn(self, row: list[int]) -> None:
+        """That the sum of some cells, given by their coefficients, is known."""
+        row = self._reduced(row)
+        if any(row):
+            lead = next(place for place, value in enumerate(row) if value)
+            inverse = pow(row[lead], -1, PRIME)
+            self._rows[lead] = [value * inverse % PRIME for value in row]
+
+    def knows(self, row: list[int]) -> bool:
+        """Whether a sum of cells follows from what is known."""
+        return not any(self._reduced(row))
+
+    def _reduced(self, row: list[int]) -> list[int]:
+        row = [value % PRIME for value in row]
+        for lead in sorted(self._rows):
+            if factor := row[lead]:
+                row = [(a - factor * b) % PRIME for a, b in zip(row, self._rows[lead], strict=True)]
+        return row
+
+
+def test_the_attack_succeeds_where_nothing_is_hidden() -> None:
+    attack = Attack()
+    attack.learn([1, 1, 1])
+    attack.learn([1, 1, 0])
+    assert attack.knows([0, 0, 1])
+    assert not attack.knows([1, 0, 0])
+
+
+@given(st.lists(st.lists(COUNTS, min_size=4, max_size=4), min_size=1, max_size=4))
+def test_no_small_count_follows_from_all_periods_together(months: list[list[int]]) -> None:
+    """Every run of months is asked for; what is shown of each is a sum that is known."""
+    names = ("a", "b", "c", "d")
+    hidden = [hidden_in(dict(zip(names, month, strict=True)), "all") for month in months]
+    cells = list(product(range(len(months)), names))
+    attack = Attack()
+    for first, last in combinations_with_replacement(range(len(months)), 2):
+        run = range(first, last + 1)
+        left_out = hidden_in_any(hidden[month] for month in run)
+        for name in {*names, "all"} - left_out:
+            attack.learn([int(m in run and name in (each, "all")) for m, each in cells])
+    for place, (month, name) in enumerate(cells):
+        if is_small(months[month][names.index(name)]):
+            assert not attack.knows([int(place == other) for other in range(len(cells))])
+
+
+@pytest.mark.parametrize(
+    ("gifts", "pledges", "hidden"),
+    [
+        (0, 0, {"gifts", "pledges", PAID}),  # something was given back, and nobody paid
+        (1, 0, {"gifts", "pledges", PAID}),
+        (2, 2, {"gifts", "pledges", PAID}),
+        (3, 20, {"gifts", "pledges"}),
+        (0, 20, set()),
+        (6, 20, set()),
+    ],
+)
+def test_payments_of_few(gifts: int, pledges: int, hidden: set[str]) -> None:
+    assert hidden_money(gifts, pledges, moved=True) == hidden
+
+
+def test_a_month_without_anything_hides_nothing() -> None:
+    assert hidden_money(0, 0, moved=False) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("due", "failed", "recovered", "hidden"),
+    [
+        (100, 0, 0, set()),
+        (100, 2, 1, {"failed", "recovered"}),
+        (100, 98, 49, {"failed"}),
+        (100, 10, 2, {"recovered"}),
+        (100, 10, 8, {"recovered"}),
+        (100, 20, 10, set()),
+    ],
+)
+def test_rates_of_few(due: int, failed: int, recovered: int, hidden: set[str]) -> None:
+    assert hidden_renewals(due, failed, recovered) == hidden
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=5, max_size=5), st.sampled_from([1, 5_000]))
+def test_rounded_takings_add_up_and_tell_no_refund(sums: list[int], step: int) -> None:
+    gifts, pledges, refunds, disputes, fees = sums
+    exact = Takings(
+        currency="usd", gifts=gifts, pledges=pledges, refunds=refunds, disputes=disputes, fees=fees
+    )
+    seen = coarse_takings(exact, step, frozenset())
+    assert (seen.refunds, seen.disputes, seen.other) == (0, 0, 0)
+    assert seen.net == seen.gifts + seen.pledges - seen.fees
+    assert abs(seen.net - exact.net) <= step * 3 / 2
+    blurred = coarse_takings(exact, step, frozenset({"gifts", "pledges"}))
+    assert (blurred.gifts, blurred.pledges) == (0, round_to(gifts + pledges, step))
+    assert coarse_takings(exact, step, frozenset({PAID})).is_empty
+
+
+@given(st.dictionaries(st.sampled_from(list(MoveKind)), st.integers(-(10**7), 10**7)))
+def test_a_rounded_bridge_still_leads_from_start_to_end(changes: dict[MoveKind, int]) -> None:
+    moves = dict.fromkeys(MoveKind, 0) | changes
+    exact = Bridge(
+        currency="usd",
+        start=5 * 10**7,
+        moves=moves,
+        currency_effect=7,
+        end=5 * 10**7 + sum(moves.values()) + 7,
+        unvalued={"eur": 1},
+    )
+    seen = coarse_bridge(exact, 5_000, frozenset({MoveKind.NEW}))
+    assert seen.start + sum(seen.moves.values()) + seen.currency_effect == seen.end
+    assert seen.moves[MoveKind.NEW] == 0
+    assert not seen.unvalued
+    nothing = coarse_bridge(exact, 5_000, frozenset({SUPPORTERS}))
+    assert not any((nothing.start, nothing.end, nothing.currency_effect, *nothing.moves.values()))
+
+
+@pytest.fixture
+def demo(runtime: Runtime, stripe: StandIn) -> Runtime:
+    assert stripe.url
+    assert seed_demo(runtime)
+    keep_up(runtime)
+    return runtime
+
+
+@pytest.fixture
+def viewer(demo: Runtime, client: FlaskClient) -> FlaskClient:
+    staff_client(client, demo, Role.VIEWER, "Vic")
+    return client
+
+
+def pages(app: Flask) -> Iterator[str]:
+    """Every page under /staff/revenue/ that viewers may open."""
+    for rule in app.url_map.iter_rules():
+        is_page = "GET" in (rule.methods or ()) and not rule.arguments
+        role = required_role(app.view_functions[rule.endpoint])
+        if is_page and rule.rule.startswith("/staff/revenue/") and role is Role.VIEWER:
+            yield rule.rule
+
+
+def addresses_in(page: str) -> set[str]:
+    return {unescape(each) for each in re.findall(r'(?:href|action)="([^"]+)"', page)}
+
+
+def may_open(app: Flask, address: str, role: Role) -> bool:
+    path = urlsplit(address).path
+    if not path.startswith("/staff/"):
+        return True
+    adapter = app.url_map.bind("localhost")
+    method = "GET" if "GET" in adapter.allowed_methods(path) else "POST"
+    needed = required_role(app.view_functions[adapter.match(path, method)[0]])
+    return needed is not None and role.covers(needed)
+
+
+def test_every_page_of_viewers_leads_nowhere_they_may_not_go(
+    app: Flask, viewer: FlaskClient
+) -> None:
+    found = list(pages(app))
+    assert {"/staff/revenue/", "/staff/revenue/monthly", "/staff/revenue/money"} <= set(found)
+    for path in found:
+        page = viewer.get(path)
+        assert page.status_code == 200, path
+        shut = [each for each in addresses_in(page.text) if not may_open(app, each, Role.VIEWER)]
+        assert not shut, path
+        assert not re.search(r"supporter \d|charge \d|pledge \d", page.text), path
+        assert "Your role sees months that are over" in page.text, path
+
+
+def test_every_page_of_viewers_refuses_filters_and_parts_of_months(
+    app: Flask, viewer: FlaskClient
+) -> None:
+    for path in pages(app):
+        for query in (
+            "country=LV",
+            "campaign=spring",
+            "period=last-month&by=day",
+            "period=last-30-days",
+        ):
+            page = viewer.get(f"{path}?{query}")
+            assert page.status_code == 403, (path, query)
+            assert "role" in page.text
+            assert "$" not in page.text
+        assert viewer.get(f"{path}?country=latvia").status_code == 400
+
+
+def test_lists_are_not_for_viewers(viewer: FlaskClient) -> None:
+    for path in ("/staff/revenue/lines?period=last-month", "/staff/revenue/moves"):
+        assert viewer.get(path).status_code == 403
+
+
+def months_of(today: date, count: int) -> list[Period]:
+    first = date(today.year - (today.month <= count), (today.month - count - 1) % 12 + 1, 1)
+    return [
+        each for each in steps(Period(first, today), Step.MONTH) if each.last < today.replace(day=1)
+    ]
+
+
+def test_a_payment_alone_in_its_month_is_in_no_period(demo: Runtime) -> None:
+    """Every run of months is asked for, on every page's figures."""
+    newsroom = demo.settings.newsroom
+    today = demo.clock.now().astimezone(newsroom.timezone).date()
+    months = months_of(today, 8)
+    step, few_seen, shown = rounding_step(newsroom.goal), 0, 0
+    for first, last in combinations_with_replacement(range(len(months)), 2):
+        period = Period(months[first].first, months[last].last)
+        with demo.database.transaction() as session:
+            filters = narrowed(Filters(period=period), today, set())
+            asked_ = reading.ask(session, newsroom, filters, today)
+            whole, parts, elsewhere = reading.read_parts(session, asked_)
+            now = reading.read_overview(session, asked_).now
+            bridge, _ = reading.read_bridges(session, asked_)
+            exact = figures.money(session, asked_.cells, months[first : last + 1])
+        gifts = [sum(row.payments for row in rows if row.is_gift) for rows in exact]
+        few = any(map(is_small, gifts))
+        few_seen += few
+        assert elsewhere == []
+        assert now.hidden & {"gifts", "pledges"} == ({"gifts", "pledges"} if few else set())
+        for each in (whole, now.takings, *(part.takings for part in parts)):
+            assert all(getattr(each, name) % step == 0 for name in ("gross", "net", "gifts"))
+            assert each.refunds == each.disputes == 0
+        assert whole.gifts == now.takings.gifts
+        if few:
+            assert whole.gifts == 0
+        assert bridge.end % (12 * step) == bridge.start % (12 * step) == 0
+        counts = _hidden_kinds(bridge)
+        assert all(bridge.moves[kind] == 0 for kind in counts)
+        shown += not few
+    assert few_seen
+    assert shown
+
+
+def _hidden_kinds(bridge: Bridge) -> Sequence[MoveKind]:
+    return [kind for kind in MoveKind if kind in bridge.hidden]
+
+
+def test_what_a_viewer_reads_has_no_exact_sum(viewer: FlaskClient, app: Flask) -> None:
+    for path in (*pages(app), "/staff/"):
+        assert re.findall(r"[$€£][\d,]+\.\d\d", viewer.get(path).text) == [], path
+
+
+def test_whoever_may_see_people_sees_all(app: Flask, demo: Runtime) -> None:
+    desk = app.test_client()
+    staff_client(desk, demo, Role.DESK, "Dan")
+    page = desk.get("/staff/revenue/money?period=last-12-months").text
+    assert "/staff/revenue/lines?" in page
+    assert "Your role sees" not in page
+    assert re.search(r"\$[\d,]+\.\d\d", page)
