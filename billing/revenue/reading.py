@@ -6,7 +6,7 @@ Each reads as of one moment and in a number of queries that no data changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
@@ -29,6 +29,12 @@ from billing.settings import NewsroomSettings
 
 _RATES_REACH = 13
 """How many months before a period its rates are looked for."""
+_READING = text(
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off;"
+    " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+)
+"""As of one moment. Each query walks down an index for each of a few periods; what PostgreSQL
+compiles for a query that it takes for a long one costs more than that."""
 _EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
 
 
@@ -82,13 +88,14 @@ class Part:
 
 def ask(session: Session, newsroom: NewsroomSettings, filters: Filters, today: date) -> Asked:
     """Begin to read. Three queries at most."""
-    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    session.execute(_READING)
+    folded_at, months_until = figures.told(session)
     return Asked(
         filters=filters,
-        cells=find_cells(session, filters),
+        cells=find_cells(session, filters, months_until=months_until),
         currency=newsroom.goal.currency,
         today=today,
-        folded_at=figures.folded_at(session),
+        folded_at=folded_at,
     )
 
 
@@ -199,9 +206,9 @@ class _MonthlyRates:
         first -= relativedelta(months=_RATES_REACH)
         last = max(each.last for each in periods)
         self._months = steps(Period(first, last), Step.MONTH)
+        everything = replace(_EVERYTHING, months_until=asked.cells.months_until)
         paid = [
-            _paid(rows, asked.currency)
-            for rows in figures.money(session, _EVERYTHING, self._months)
+            _paid(rows, asked.currency) for rows in figures.money(session, everything, self._months)
         ]
         self._rates = dict(
             zip((m.first for m in self._months), fixed_rates(paid, asked.currency), strict=True)
