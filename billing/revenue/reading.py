@@ -31,10 +31,11 @@ _RATES_REACH = 13
 """How many months before a period its rates are looked for."""
 _READING = text(
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off;"
-    " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+    " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+    " SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"
 )
-"""As of one moment. Each query walks down an index for each of a few periods; what PostgreSQL
-compiles for a query that it takes for a long one costs more than that."""
+"""As of one moment. Each query walks along an index, for each of a few periods or until a list's page
+is full. Where PostgreSQL takes that for much it sorts, hashes or compiles, and reads the tables."""
 _EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
 
 
