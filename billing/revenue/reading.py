@@ -34,8 +34,9 @@ _READING = text(
     " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
     " SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"
 )
-"""As of one moment. Each query walks along an index, for each of a few periods or until a list's page
-is full. Where PostgreSQL takes that for much it sorts, hashes or compiles, and reads the tables."""
+"""As of one moment. Each query walks along an index, for each of a few periods or until a list's
+page is full. Where PostgreSQL takes that for much it sorts, hashes or compiles, and reads whole
+tables."""
 _EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
 
 

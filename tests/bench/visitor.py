@@ -38,7 +38,7 @@ class Visitor:
         found = _TOKEN.search(self.ask(link).body.decode())
         form = {"csrf_token": unescape(found[1])} if found else {}
         answer = self.ask(link, form)
-        if answer.status != 302:
+        if answer.status not in (302, 303):
             raise RuntimeError(f"The link signed nobody in: {answer.status}.")
 
     def ask(self, path: str, form: dict[str, str] | None = None) -> Answer:
