@@ -74,6 +74,7 @@ def _is_new(session: Session) -> bool:
 def _fill(session: Session, history: History) -> list[Difference]:
     """Count everything right into the tables; all of it is new."""
     with without_indexes(session, _NAMES):
+        session.execute(text(f"TRUNCATE {', '.join(_NAMES)}"))
         fill(session, history)
     count = "SELECT count(*) FROM {}"
     return [Difference(name, session.scalar(text(count.format(name))) or 0) for name in _NAMES]
