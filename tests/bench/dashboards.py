@@ -8,20 +8,18 @@ from __future__ import annotations
 import math
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from sqlalchemy import event
 
 from billing.app import create_app
 from billing.clock import SystemClock
 from tests.bench.figures import Figure, Say
+from tests.bench.history import write_history
 from tests.bench.house import House, opened
 from tests.bench.plain_sql import PLAIN
 from tests.bench.visitor import Visitor
@@ -31,13 +29,9 @@ from tests.support.staff import local_link
 CHARGES = int(os.environ.get("CHARGES", "10000000"))
 SMALL = int(os.environ.get("SMALL", "100000"))
 TIMES = int(os.environ.get("TIMES", "11"))
-MONTHS = 30
-CHARGES_EACH = 6.8
-"""How many charges a supporter comes to in a history of so many months."""
 WIRE_KB = 150
 QUERIES = 12
 _PERCENT = 95
-_MINUTES = 20
 
 
 @dataclass
@@ -54,8 +48,8 @@ def run(say: Say) -> list[Figure]:
     """Both newsrooms stand beside each other; every address is asked of one, then of the other."""
     with ExitStack() as stack:
         few, many = (stack.enter_context(opened()) for _ in range(2))
-        _seed(few, SMALL, say)
-        figures = _seed(many, CHARGES, say)
+        write_history(few, SMALL, say)
+        figures = write_history(many, CHARGES, say)
         for house in (few, many):
             house.start_standin()
             house.start_web()
@@ -71,34 +65,6 @@ def run(say: Say) -> list[Figure]:
         for page in pages:
             figures += _figures(page, seen[page])
         return figures + _beside_plain(many, seen, today, say)
-
-
-def _seed(house: House, charges: int, say: Say) -> list[Figure]:
-    """Make up a history by the command that does."""
-    people = round(charges / CHARGES_EACH)
-    say(f"a history of about {charges:,} charges …")
-    house_log = house.home / "seed.log"
-    began = time.monotonic()
-    with house_log.open("wb") as log:
-        subprocess.run(
-            [sys.executable, "-m", "billing.cli", "seed", f"--supporters={people}",
-             f"--months={MONTHS}"],
-            env={**os.environ, **house.environment()}, cwd=Path(__file__).parents[2],
-            stdout=log, stderr=log, check=True,
-        )  # fmt: skip
-    took = time.monotonic() - began
-    say(house_log.read_text().strip().splitlines()[-1])
-    with house.database() as database:
-        database.execute("VACUUM")
-    written = house.scalar("SELECT count(*) FROM charges")
-    size = house.scalar("SELECT pg_database_size(current_database())")
-    limit = _MINUTES * 60 if charges >= 10**7 else None
-    return [
-        Figure(f"seed: {written:,} charges", took, "s", at_most=limit),
-        Figure("seed: charges a second, rollups included", written / took, "/s",
-               at_least=10**7 / _MINUTES / 60),
-        Figure("seed: the database's size", size / 1e9, "GB"),
-    ]  # fmt: skip
 
 
 def _pages(house: House, say: Say) -> list[str]:
