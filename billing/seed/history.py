@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing.crypto import Vault
+from billing.seed.around import Around
 from billing.seed.books import NULL, Books
 from billing.seed.copying import Copier, Table
 from billing.seed.scene import Scene, pick_country, pick_currency
@@ -31,6 +32,9 @@ _SHARE_PLEDGES, _SHARE_ANNUAL, _SHARE_COVERING = 0.72, 0.14, 0.38
 _FAILS, _HARD_FAILS, _RECOVERS = 0.045, 0.25, 0.42
 _LEAVES_EARLY, _LEAVES, _LEAVES_ANNUAL = 0.035, 0.014, 0.22
 _CHANGES, _RETURNS, _REFUNDED, _DISPUTED = 0.004, 0.12, 0.002, 0.0006
+_PAUSES, _PREPAYS, _PLEDGES_LATER = 0.003, 0.004, 0.15
+_TURNS_BACK, _ASKS = 0.6, 0.5
+"""For everybody who comes, how many leave Stripe's page unpaid, and how many ask for a reminder."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +63,12 @@ class _Pledge:
     past_due: int = -1
     reason: str = NULL
     cancelled: str = NULL
+    version: int = 0
+
+    @property
+    def cadence(self) -> str:
+        """Its rhythm, as the tables say it."""
+        return "annual" if self.annual else "monthly"
 
 
 class History:
@@ -80,15 +90,17 @@ class History:
             "fee_cover_minor", "anchor_at", "next_period", "next_charge_at", "stripe_customer_id",
             "stripe_payment_method_id", "card_brand", "card_last4", "card_country", "language",
             "source", "created_at", "past_due_since", "past_due_reason", "cancelled_at",
-            "end_reason"))  # fmt: skip
+            "end_reason", "version"))  # fmt: skip
         self.movements = Table("pledge_movements", (
             "pledge_id", "supporter_id", "kind", "currency", "yearly_minor", "occurred_at",
             "effective_on"))  # fmt: skip
+        self._around = Around(scene, chance, vault)
         self._sources = [json.dumps(source) for source in scene.sources]
 
     def tables(self) -> list[Table]:
         """All tables, those first that others refer to."""
-        return [self.supporters, self.pledges, self.movements, *self._books.tables()]
+        around = self._around.tables()
+        return [self.supporters, self.pledges, self.movements, *self._books.tables(), *around]
 
     def tell(self, copier: Copier) -> None:
         """From the first day to the last."""
@@ -117,13 +129,29 @@ class History:
         supporter = self._supporter(day, clock)
         currency = pick_currency(chance)
         country = pick_country(chance, currency)
+        self._look_around(day, f"{clock}:20", currency)
         if chance.random() < _SHARE_PLEDGES:
             self._pledge(day, supporter, currency, country, clock, kind="new")
             return
+        if chance.random() < _PLEDGES_LATER:
+            self._later(
+                day + 20 + int(chance.random() * 120),
+                lambda on: self._pledge(on, supporter, currency, country, "18:10", kind="new"),
+            )
         self._give(day, supporter, currency, country)
         while chance.random() < 0.3:
             day += 20 + int(chance.random() * 200)
             self._later(day, lambda on: self._give(on, supporter, currency, country))
+
+    def _look_around(self, day: int, clock: str, currency: str) -> None:
+        """Of those who give nothing some turn back on Stripe's page, some ask to be reminded."""
+        chance, around = self._chance, self._around
+        if chance.random() < _TURNS_BACK:
+            around.trip(day, self._scene.at(day, clock), cadence="once", currency=currency,
+                        amount=self._sum(_GIFTS, currency), cover=0,
+                        source=self._source(day))  # fmt: skip
+        if chance.random() < _ASKS:
+            around.ask_for_reminder(day, clock, self._source(day))
 
     def _supporter(self, day: int, clock: str) -> int:
         self._supporters += 1
@@ -154,6 +182,8 @@ class History:
         at = self._scene.at(day, f"{clock}:05")
         self._books.write_attempt(charge, 1, "checkout", at, at, supporter=supporter,
                                   currency=currency, amount=pledge.amount)  # fmt: skip
+        self._around.trip(day, at, cadence=pledge.cadence, currency=currency, amount=pledge.amount,
+                          cover=cover, source=pledge.source, charge=charge)  # fmt: skip
         self._succeed(pledge, charge, day, at)
         self._go_on(pledge)
 
@@ -162,6 +192,8 @@ class History:
         if pledge.status == "active":
             if self._leaves(pledge):
                 self._cancel(pledge, day)
+                return
+            if not pledge.annual and pledge.period > 1 and self._wishes(pledge, day):
                 return
             pledge.charge = self._books.new_charge()
             pledge.tries = 0
@@ -205,6 +237,70 @@ class History:
             return value > 1 - _LEAVES_ANNUAL
         return value > 1 - (_LEAVES_EARLY if pledge.period < 3 else _LEAVES)
 
+    def _wishes(self, pledge: _Pledge, day: int) -> bool:
+        """Now and then a supporter pauses, or pays some months at once."""
+        value = self._chance.random()
+        if value < _PAUSES:
+            return self._pause(pledge, day, 1 + int(self._chance.random() * 3))
+        if value > 1 - _PREPAYS:
+            self._prepay(pledge, day, self._chance.choice((3, 3, 6)))
+            return True
+        return False
+
+    def _pause(self, pledge: _Pledge, day: int, months: int) -> bool:
+        """Some months are left out, beginning with the one that falls due."""
+        resumes = self._scene.due_day(pledge.anchor, pledge.month + months) - 1
+        if resumes >= self._scene.days:
+            return False
+        until = self._scene.at(resumes, "07:00:00")
+        self._move(pledge, "paused", -1, day - 1, day)
+        self._record(pledge, "paused", self._scene.at(day - 1, f"{pledge.clock}:05"), until=until)
+        spared = (pledge.period, pledge.period + months)
+        self._skip(pledge, months)
+        self._move(pledge, "resumed", 1, resumes, resumes)
+        self._record(pledge, "resumed", until, spared=spared)
+        return True
+
+    def _prepay(self, pledge: _Pledge, day: int, months: int) -> None:
+        """So many months are paid at once, on Stripe's page."""
+        charge, at = self._books.new_charge(), self._scene.at(day, "06:30:00")
+        amount, cover = pledge.amount * months, pledge.cover * months
+        self._books.write_attempt(charge, 1, "checkout", at, at, supporter=pledge.supporter,
+                                  currency=pledge.currency, amount=amount)  # fmt: skip
+        self._around.trip(day, at, cadence="monthly", currency=pledge.currency, amount=amount,
+                          cover=cover, source=pledge.source, charge=charge,
+                          prepays=str(pledge.id), months=months)  # fmt: skip
+        self._books.write_charge(
+            charge, kind="pledge", status="succeeded", supporter=pledge.supporter,
+            pledge=str(pledge.id), period=str(pledge.period), months=months,
+            currency=pledge.currency, amount=amount, cover=cover, refunded=0,
+            due=self._scene.at(day, f"{pledge.clock}:05"), created=at, settled=at, decline=NULL,
+            country=pledge.country, source=pledge.source,
+        )  # fmt: skip
+        self._books.pay(charge, "pledges", pledge.currency, amount, day, at)
+        self._around.letter(f"receipt:charge:{charge}", "prepaid", at)
+        spared = (pledge.period + 1, pledge.period + months)
+        self._skip(pledge, months)
+        self._record(pledge, "prepaid", at, spared=spared)
+
+    def _skip(self, pledge: _Pledge, months: int) -> None:
+        """So many months later is the next payment."""
+        pledge.period += months
+        pledge.month += months
+        pledge.next = self._scene.due_day(pledge.anchor, pledge.month)
+        self._at(pledge, pledge.next)
+
+    def _record(
+        self, pledge: _Pledge, kind: str, at: str, *, old: int | None = None,
+        spared: tuple[int, int] | None = None, until: str = NULL,
+    ) -> None:  # fmt: skip
+        pledge.version += 1
+        self._around.change(
+            pledge.id, pledge.version, kind, at, cadence=pledge.cadence,
+            old=pledge.amount if old is None else old, amount=pledge.amount, cover=pledge.cover,
+            following=pledge.period, spared=spared, until=until,
+        )  # fmt: skip
+
     def _change(self, pledge: _Pledge) -> None:
         """Another sum from this period on; most raise it."""
         day = pledge.next
@@ -214,7 +310,9 @@ class History:
             kind = "expansion" if given > pledge.given else "contraction"
             difference = (given - pledge.given) * (1 if pledge.annual else 12)
             self._move_by(pledge, kind, difference, day, day)
+            old = pledge.amount
             pledge.given, pledge.amount = given, given + pledge.cover
+            self._record(pledge, "terms", self._scene.at(day, f"{pledge.clock}:05"), old=old)
 
     def _cancel(self, pledge: _Pledge, day: int) -> None:
         """It was cancelled some days ago and ends with what was paid for; some return."""
@@ -248,6 +346,7 @@ class History:
             settled=at, decline=NULL, country=pledge.country, source=pledge.source,
         )  # fmt: skip
         self._books.pay(charge, "pledges", pledge.currency, pledge.amount, day, at)
+        self._around.letter(f"receipt:charge:{charge}", "receipt", at)
         if refunded:
             currency = pledge.currency
             self._later(day + 9, lambda on: self._books.refund(
@@ -280,6 +379,9 @@ class History:
             settled=at, decline=NULL, country=country, source=source,
         )  # fmt: skip
         self._books.pay(charge, "gifts", currency, amount, day, at)
+        self._around.letter(f"receipt:charge:{charge}", "receipt", at)
+        self._around.trip(day, at, cadence="once", currency=currency, amount=amount, cover=0,
+                          source=source, charge=charge)  # fmt: skip
         return charge
 
     def _test_cards(self, day: int) -> None:
@@ -361,9 +463,9 @@ class History:
         anchor = scene.at(pledge.anchor, f"{pledge.clock}:05")
         ended = "supporter" if status == "cancelled" else NULL
         self.pledges.lines.append(
-            f"{pledge.id}\t{pledge.supporter}\t{status}\t{'annual' if pledge.annual else 'monthly'}"
+            f"{pledge.id}\t{pledge.supporter}\t{status}\t{pledge.cadence}"
             f"\t{pledge.currency}\t{pledge.amount}\t{pledge.cover}\t{anchor}\t{period}\t{following}"
             f"\tcus_{pledge.supporter:014d}\tpm_{pledge.id:014d}\tvisa\t4242\t{pledge.country}\ten"
             f"\t{self._sources[pledge.source]}\t{anchor}\t{past_due}\t{pledge.reason}"
-            f"\t{pledge.cancelled}\t{ended}\n"
+            f"\t{pledge.cancelled}\t{ended}\t{pledge.version}\n"
         )

@@ -19,7 +19,7 @@ from billing.seed.history import History
 from billing.seed.scene import make_scene
 
 _HOLD_DATA = ("supporters", "charges", "pledges", "checkouts", "ledger_transactions", "reminders")
-_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions")
+_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions", "reminders")
 
 Say = Callable[[str], None]
 

@@ -60,7 +60,7 @@ def write_pledges(
 
 
 def bring_customers(house: House, *, people: int, anchor: datetime, after: int = 0) -> None:
-    """Give `people` pledges, those behind number `after`, a customer with a card at the stand-in."""
+    """Give `people` pledges, those behind `after`, a customer with a card at the stand-in."""
     end = after + people + 1
     for first in range(after + 1, end, _BATCH):
         numbers = range(first, min(first + _BATCH, end))
