@@ -50,9 +50,7 @@ class Cells:
         """
         currency = table.paid_currency if paid else table.currency
         return and_(
-            table.slice == self.slice + level,
-            self._country(table, self.slice),
-            table.member_id == 0 if self.members is None else table.member_id.in_(self.members),
+            self._place(table, level),
             true() if self.cadence is None else table.cadence == self.cadence,
             true() if self.currency is None else currency == self.currency,
         )
@@ -74,6 +72,13 @@ class Cells:
         else:
             conditions.append(table.currency != "")
         return and_(*conditions)
+
+    def _place(self, table: Any, level: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
+        return and_(
+            table.slice == self.slice + level,
+            self._country(table, self.slice),
+            table.member_id == 0 if self.members is None else table.member_id.in_(self.members),
+        )
 
     def _country(self, table: Any, slice_: Slice) -> ColumnElement[bool]:
         if slice_ in _WITH_COUNTRY and self.country is None:

@@ -55,15 +55,15 @@ def fold_moves(touched: str) -> str:
         FROM signed GROUP BY 1, 2, 3, 4, 5, 6
         HAVING sum(sign) <> 0 OR sum(sign * yearly_minor) <> 0
     ), {daily("revenue_promises", "joint")},
-    kept_promises AS ({add("revenue_promises", with_months("revenue_promises", "daily"))}),
+    kept_promises AS ({add("revenue_promises", "", with_months("revenue_promises", "daily"))}),
     {standing("signed")},
     people AS MATERIALIZED ({people(PEOPLE)}),
     supporters AS ({SUPPORTERS}),
     kept_supporters AS (
-        {add("revenue_supporters", with_months("revenue_supporters", "supporters"))}),
-    kept_retention AS ({add("revenue_retention", RETENTION)}),
+        {add("revenue_supporters", "", with_months("revenue_supporters", "supporters"))}),
+    kept_retention AS ({add("revenue_retention", "", RETENTION)}),
     amounts AS ({AMOUNTS}),
-    kept_amounts AS ({add("revenue_amounts", with_months("revenue_amounts", "amounts"))})
+    kept_amounts AS ({add("revenue_amounts", "", with_months("revenue_amounts", "amounts"))})
     SELECT count(*) FROM touched"""
 
 

@@ -1,6 +1,7 @@
 """The statements that carry what is new into the rollups, each with what it replaces.
 
-They are built from our own names only. `new` is the condition that says which rows are meant.
+They are built from our own names only. `new` is the condition that says which rows are meant; `to`
+is put before the names of the rollups: empty for the real ones, `pg_temp.` for those of a rebuild.
 What is added up goes through three steps: sums by source and country (`money_sums`,
 `renewal_sums`), the same in every slice (`daily`), and what of it belongs to months that are over
 (`monthly`).
@@ -62,12 +63,12 @@ def day_of(moment: str) -> str:
     return f"(:first + width_bucket({moment}, :begins) - 1)"
 
 
-def add(table: str, rows: str) -> str:
+def add(table: str, to: str, rows: str) -> str:
     """Add rows to a rollup, whose columns are named as its own."""
     keys, sums = (*KEYS, *_DETAILS[table]), _SUMS[table]
     added = ", ".join(f"{name} = kept.{name} + excluded.{name}" for name in sums)
     return f"""
-    INSERT INTO {table} AS kept ({", ".join((*keys, *sums))})
+    INSERT INTO {to}{table} AS kept ({", ".join((*keys, *sums))})
     {rows}
     ON CONFLICT ({", ".join(keys)}) DO UPDATE SET {added}"""
 
@@ -125,6 +126,12 @@ def daily(table: str, joint: str) -> str:
     ), daily AS (
         {f"{chr(10)}        UNION ALL ".join(parts)}
     )"""
+
+
+def sliced(table: str, joint: str) -> str:
+    """`joint`'s sums in every slice, as one query: of a rollup that keeps no months."""
+    columns_ = ", ".join((*keys_of(table), *_SUMS[table]))
+    return f"WITH {daily(table, joint)} SELECT {columns_} FROM daily"
 
 
 def monthly(table: str, rows: str, which: str) -> str:
@@ -216,7 +223,7 @@ def fold_money(new: str) -> str:
     return f"""
     WITH joint AS MATERIALIZED ({money_sums(new)}),
     {daily("revenue_money", "joint")}
-    {add("revenue_money", with_months("revenue_money", "daily"))}"""
+    {add("revenue_money", "", with_months("revenue_money", "daily"))}"""
 
 
 def renewal_sums(new: str) -> str:
@@ -260,7 +267,7 @@ def fold_renewals(new: str) -> str:
             WHERE slice = {Slice.JOINT:d} AND day >= :day AND day <= :last_day
         ) AS both_ways GROUP BY {key} HAVING {differs}
     ), {daily("revenue_renewals", "joint")}
-    {add("revenue_renewals", with_months("revenue_renewals", "daily"))}"""
+    {add("revenue_renewals", "", with_months("revenue_renewals", "daily"))}"""
 
 
 def zero(table: str, row: str) -> str:
