@@ -26,7 +26,8 @@ from billing.retry import retry_events, retry_mail
 from billing.revenue.rebuild import rebuild
 from billing.revenue.renewals import lines
 from billing.runtime import Runtime, build_runtime
-from billing.seed.many import NotEmptyError, seed as make_history
+from billing.seed.copying import NotEmptyError
+from billing.seed.many import seed as make_history
 from billing.settings import SettingsError, read_settings
 from billing.staff import invitations
 from billing.staff.audit_listing import told

@@ -38,6 +38,10 @@ _SETTINGS = {
     "max_logical_replication_workers": "0",
     "max_connections": "200",
     "shared_buffers": "64MB",
+    # Nobody copies this server: what is written into a table that is new need not be written twice.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
 }
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, true
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import ColumnElement, Select, and_, select, true
 from sqlalchemy.orm import Session
 
 from billing.revenue.filters import Filters
-from billing.revenue.tables import RevenueLabel, RevenueSource, Slice
+from billing.revenue.fold_sql import pair
+from billing.revenue.periods import Period
+from billing.revenue.tables import MONTHS, RevenueSource, Slice
+
+_WITH_COUNTRY = {
+    Slice.COUNTRY, Slice.JOINT, Slice.PAIR_COUNTRY, Slice.CAMPAIGN_COUNTRY, Slice.APPEAL_COUNTRY,
+}  # fmt: skip
+_NEVER = date.min
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,78 +27,149 @@ class Cells:
     """A slice and what of it: rows of any rollup that keeps that slice."""
 
     slice: Slice
+    """Where sums are added up."""
     members: tuple[int, ...] | None
-    """Labels or sources; None where the slice has none, or all of them are meant."""
+    """Labels, pairs or sources; None where the slice has none."""
+    people: Slice | None = None
+    """Where people are counted; None where they are counted from the moves."""
+    person_of: int = 0
+    """The member of that slice."""
     country: str | None
     cadence: str | None
     currency: str | None
+    months_until: date = _NEVER
+    """Before this day whole months are read as one (`RevenueState.months_until`)."""
 
-    def of(self, table: Any, *, paid: bool = False) -> ColumnElement[bool]:
+    def of(
+        self, table: Any, *, paid: bool = False, level: ColumnElement[int] | int = 0
+    ) -> ColumnElement[bool]:
         """The condition on a rollup whose sums can be added up over cadences and currencies.
 
-        `paid` names the currency's column of the money rollup.
+        `paid` names the currency's column of the money rollup; `level` is 0 for rows by day and
+        `MONTHS` for those by month.
         """
         currency = table.paid_currency if paid else table.currency
         return and_(
-            self._place(table),
+            self._place(table, level),
             true() if self.cadence is None else table.cadence == self.cadence,
             true() if self.currency is None else currency == self.currency,
         )
 
-    def of_people(self, table: Any, *, any_currency: bool = True) -> ColumnElement[bool]:
+    def of_people(
+        self, table: Any, *, any_currency: bool = True, level: ColumnElement[int] | int = 0
+    ) -> ColumnElement[bool]:
         """The condition on a rollup that has rows of its own for all cadences and currencies."""
-        conditions = [self._place(table), table.cadence == (self.cadence or "")]
+        if self.people is None:
+            raise ValueError("These people are counted from the moves.")
+        conditions = [
+            table.slice == self.people + level,
+            table.member_id == self.person_of,
+            self._country(table, self.people),
+            table.cadence == (self.cadence or ""),
+        ]
         if self.currency is not None or any_currency:
             conditions.append(table.currency == (self.currency or ""))
         else:
             conditions.append(table.currency != "")
         return and_(*conditions)
 
-    def _place(self, table: Any) -> ColumnElement[bool]:
-        conditions = [table.slice == self.slice]
-        if self.slice in (Slice.ALL, Slice.COUNTRY):
-            conditions.append(table.member_id == 0)
-        elif self.members is not None:
-            conditions.append(table.member_id.in_(self.members))
-        if self.slice in (Slice.ALL, Slice.CAMPAIGN, Slice.APPEAL):
-            conditions.append(table.country == "")
-        elif self.country is not None:
-            conditions.append(table.country == self.country)
-        return and_(*conditions)
+    def _place(self, table: Any, level: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
+        return and_(
+            table.slice == self.slice + level,
+            self._country(table, self.slice),
+            table.member_id == 0 if self.members is None else table.member_id.in_(self.members),
+        )
+
+    def _country(self, table: Any, slice_: Slice) -> ColumnElement[bool]:
+        if slice_ in _WITH_COUNTRY and self.country is None:
+            return true()
+        return and_(table.country == (self.country if slice_ in _WITH_COUNTRY else ""))
 
 
-def find_cells(session: Session, filters: Filters) -> Cells:
-    """The smallest slice that answers to all the filters at once. At most one query."""
-    named = {name for name in ("campaign", "appeal", "article") if getattr(filters, name)}
-    if named == {"campaign"} and filters.country is None:
-        return _cells(filters, Slice.CAMPAIGN, _labels(session, "campaign", filters.campaign))
-    if named == {"appeal"} and filters.country is None:
-        return _cells(filters, Slice.APPEAL, _labels(session, "appeal", filters.appeal))
-    if named:
-        return _cells(filters, Slice.JOINT, find_sources(session, filters))
-    return _cells(filters, Slice.ALL if filters.country is None else Slice.COUNTRY, None)
+def find_cells(session: Session, filters: Filters, *, months_until: date = _NEVER) -> Cells:
+    """The smallest slices that answer to all the filters at once. At most one query."""
+    if filters.article is not None:
+        sums, people = _of_article(session, filters)
+    elif filters.campaign is not None or filters.appeal is not None:
+        sums, people = _of_labels(session, filters)
+    else:
+        place = Slice.ALL if filters.country is None else Slice.COUNTRY
+        sums, people = (place, None), (place, 0)
+    return Cells(
+        slice=sums[0],
+        members=sums[1],
+        people=people[0],
+        person_of=people[1],
+        country=filters.country,
+        cadence=filters.cadence,
+        currency=filters.currency,
+        months_until=months_until,
+    )
 
 
 def find_sources(session: Session, filters: Filters) -> tuple[int, ...]:
     """The sources that a campaign, an appeal and an article have in common."""
-    query = select(RevenueSource.id)
+    return tuple(session.scalars(_sources(filters, RevenueSource.id)))
+
+
+def spans(period: Period, months_until: date) -> list[tuple[int, Period]]:
+    """A period as whole months before a day (`MONTHS`), and the days around them (0). Pure."""
+    first = period.first if period.first.day == 1 else _next_month(period.first)
+    after = min((period.last + timedelta(days=1)).replace(day=1), months_until)
+    if after <= first:
+        return [(0, period)]
+    found = [(MONTHS, Period(first, after - timedelta(days=1)))]
+    if period.first < first:
+        found.append((0, Period(period.first, first - timedelta(days=1))))
+    if after <= period.last:
+        found.append((0, Period(after, period.last)))
+    return found
+
+
+def _next_month(day: date) -> date:
+    return day.replace(day=1) + relativedelta(months=1)
+
+
+_Sums = tuple[Slice, tuple[int, ...] | None]
+_People = tuple[Slice | None, int]
+_NOBODY = -1
+
+
+def _of_article(session: Session, filters: Filters) -> tuple[_Sums, _People]:
+    found = session.execute(_sources(filters, RevenueSource.id, RevenueSource.article_id)).all()
+    if filters.campaign is filters.appeal is filters.country is None:
+        articles = {row.article_id for row in found}
+        return (Slice.ARTICLE, tuple(articles)), (Slice.ARTICLE, _only(articles))
+    return (Slice.JOINT, tuple(row.id for row in found)), (None, 0)
+
+
+def _of_labels(session: Session, filters: Filters) -> tuple[_Sums, _People]:
+    """Of a campaign, an appeal or both; in a country they are added up from pairs."""
+    columns = (RevenueSource.campaign_id, RevenueSource.appeal_id)
+    found = session.execute(_sources(filters, *columns).distinct()).all()
+    pairs = tuple(pair(row.campaign_id, row.appeal_id) for row in found)
+    if filters.campaign is not None and filters.appeal is not None:
+        slice_ = Slice.PAIR if filters.country is None else Slice.PAIR_COUNTRY
+        return (slice_, pairs), (slice_, _only(pairs))
+    if filters.campaign is not None:
+        labels = {row.campaign_id for row in found}
+        alone, abroad = Slice.CAMPAIGN, Slice.CAMPAIGN_COUNTRY
+    else:
+        labels = {row.appeal_id for row in found}
+        alone, abroad = Slice.APPEAL, Slice.APPEAL_COUNTRY
+    if filters.country is None:
+        return (alone, tuple(labels)), (alone, _only(labels))
+    return (Slice.PAIR_COUNTRY, pairs), (abroad, _only(labels))
+
+
+def _only(members: Iterable[int]) -> int:
+    return next(iter(members), _NOBODY)
+
+
+def _sources(filters: Filters, *columns: Any) -> Select[Any]:
+    query = select(*columns)
     for name in ("campaign", "appeal", "article"):
         wanted = getattr(filters, name)
         if wanted is not None:
             query = query.where(getattr(RevenueSource, name) == wanted)
-    return tuple(session.scalars(query))
-
-
-def _cells(filters: Filters, slice_: Slice, members: tuple[int, ...] | None) -> Cells:
-    return Cells(
-        slice=slice_,
-        members=members,
-        country=filters.country,
-        cadence=filters.cadence,
-        currency=filters.currency,
-    )
-
-
-def _labels(session: Session, kind: str, name: str | None) -> tuple[int, ...]:
-    query = select(RevenueLabel.id).where(RevenueLabel.kind == kind, RevenueLabel.name == name)
-    return tuple(session.scalars(query))
+    return query

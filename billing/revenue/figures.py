@@ -5,7 +5,7 @@ Sums come for several periods at once: the one that is shown and those it is com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,9 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from billing.revenue.cells import Cells
+from billing.revenue.cells import Cells, spans
 from billing.revenue.churn import Amount
 from billing.revenue.cohorts import Change
+from billing.revenue.days import DAY
 from billing.revenue.periods import Period
 from billing.revenue.recovery import Renewals
 from billing.revenue.tables import (
@@ -39,7 +40,6 @@ from billing.revenue.tables import (
     RevenueRetention,
     RevenueState,
     RevenueSupporters,
-    Slice,
 )
 
 MONEY = (
@@ -47,6 +47,8 @@ MONEY = (
     "other",
 )  # fmt: skip
 _ONCE = "once"
+BEGINNING = date(1970, 1, 1)
+"""Before anything that is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ class Moved:
 
 def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[MoneyRow]]:
     """What came in and went, one list a period."""
-    asked, table = _asked(periods), RevenueMoney
+    asked, table = _asked(periods, cells), RevenueMoney
     query = (
         select(
             asked.c.place,
@@ -94,7 +96,7 @@ def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
             *(_sum(getattr(table, name), name) for name in MONEY),
         )
         .join_from(asked, table, _within(asked, table.day))
-        .where(cells.of(table, paid=True))
+        .where(cells.of(table, paid=True, level=asked.c.level))
         .group_by(asked.c.place, table.cadence, table.paid_currency, table.settled_currency)
     )
     found: list[list[MoneyRow]] = [[] for _ in periods]
@@ -106,26 +108,28 @@ def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
 
 def promised(session: Session, cells: Cells, days: Sequence[date]) -> list[dict[str, int]]:
     """What stood at the beginning of each day, by currency, in minor units a year."""
-    table = RevenuePromise
-    totals = [
-        func.coalesce(func.sum(table.yearly_minor).filter(table.day < day), 0).label(f"on_{place}")
-        for place, day in enumerate(days)
-    ]
+    table, ends = RevenuePromise, [day - DAY for day in days]
+    asked = _asked(_between(ends), cells)
     query = (
-        select(table.currency, *totals)
-        .where(cells.of(table), table.day < max(days))
-        .group_by(table.currency)
+        select(asked.c.place, table.currency, _sum(table.yearly_minor, "yearly"))
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of(table, level=asked.c.level))
+        .group_by(asked.c.place, table.currency)
     )
-    found: list[dict[str, int]] = [{} for _ in days]
-    for currency, *sums in session.execute(query):
-        for place, minor in enumerate(sums):
-            found[place][currency] = int(minor)
-    return found
+    changes: list[dict[str, int]] = [{} for _ in days]
+    for place, currency, yearly in session.execute(query):
+        changes[place - 1][currency] = yearly
+    stood: dict[date, dict[str, int]] = {}
+    stands: dict[str, int] = {}
+    for end, change in zip(sorted(set(ends)), changes, strict=False):
+        stands = {each: stands.get(each, 0) + change.get(each, 0) for each in stands | change}
+        stood[end] = stands
+    return [stood[end] for end in ends]
 
 
 def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Moved]]:
     """Movements of monthly recurring revenue, one list a period."""
-    asked, table = _asked(periods), RevenuePromise
+    asked, table = _asked(periods, cells), RevenuePromise
     query = (
         select(
             asked.c.place,
@@ -135,7 +139,7 @@ def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
             _sum(table.yearly_minor, "yearly"),
         )
         .join_from(asked, table, _within(asked, table.day))
-        .where(cells.of(table))
+        .where(cells.of(table, level=asked.c.level))
         .group_by(asked.c.place, table.kind, table.currency)
     )
     found: list[list[Moved]] = [[] for _ in periods]
@@ -146,29 +150,27 @@ def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
 
 def supporters(session: Session, cells: Cells, days: Sequence[date]) -> list[int]:
     """How many people had a running pledge at the end of each day."""
-    if cells.slice is Slice.JOINT:
+    if cells.people is None:
         return _supporters_of_moves(session, cells, days)
     table = RevenueSupporters
-    totals = [
-        func.coalesce(func.sum(table.supporters).filter(table.day <= day), 0).label(f"on_{place}")
-        for place, day in enumerate(days)
-    ]
-    row = session.execute(select(*totals).where(cells.of_people(table))).one()
-    return [int(total) for total in row]
+    asked = _asked(_between(days), cells)
+    query = (
+        select(asked.c.place, _sum(table.supporters, "people"))
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of_people(table, level=asked.c.level))
+        .group_by(asked.c.place)
+    )
+    changes = {row.place: row.people for row in session.execute(query)}
+    ends, stand, stood = sorted(set(days)), 0, {}
+    for place, end in enumerate(ends, start=1):
+        stand += changes.get(place, 0)
+        stood[end] = stand
+    return [stood[day] for day in days]
 
 
 def amounts(session: Session, cells: Cells, day: date) -> dict[str, list[Amount]]:
     """How many people promised how much at the end of a day, by currency, in twelfths of MRR."""
-    table = RevenueAmounts
-    people = func.sum(table.supporters)
-    query: Any = (
-        select(table.currency, table.yearly_minor, func.sum(table.supporters).label("people"))
-        .where(cells.of_people(table, any_currency=False), table.day <= day)
-        .group_by(table.currency, table.yearly_minor)
-        .having(people > 0)
-    )
-    if cells.slice is Slice.JOINT:
-        query = _amounts_of_moves(cells, day)
+    query = _amounts_of_moves(cells, day) if cells.people is None else _amounts(cells, day)
     found: dict[str, list[Amount]] = {}
     for row in session.execute(query):
         found.setdefault(row.currency, []).append(Amount(int(row.yearly_minor), int(row.people)))
@@ -177,7 +179,7 @@ def amounts(session: Session, cells: Cells, day: date) -> dict[str, list[Amount]
 
 def renewals(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Renewals]]:
     """Renewals by the day of their first attempt, one list a period."""
-    asked, table = _asked(periods), RevenueRenewals
+    asked, table = _asked(periods, cells), RevenueRenewals
     sums = ("renewals", "recovered", "amount_minor", "recovered_minor")
     query = (
         select(
@@ -187,7 +189,7 @@ def renewals(session: Session, cells: Cells, periods: Sequence[Period]) -> list[
             *(_sum(getattr(table, name), name) for name in sums),
         )
         .join_from(asked, table, _within(asked, table.day))
-        .where(cells.of(table))
+        .where(cells.of(table, level=asked.c.level))
         .group_by(asked.c.place, table.currency, table.reason)
     )
     found: list[list[Renewals]] = [[] for _ in periods]
@@ -203,7 +205,7 @@ def retention(session: Session, cells: Cells) -> list[tuple[str, Change]]:
     Where one currency is asked for, people stand with an empty one all the same.
     """
     table = RevenueRetention
-    if cells.slice is Slice.JOINT:
+    if cells.people is None:
         return _retention_of_moves(session, cells)
     place = cells.of_people(table)
     if cells.currency is None:
@@ -229,19 +231,37 @@ def retention(session: Session, cells: Cells) -> list[tuple[str, Change]]:
     return found
 
 
-def folded_at(session: Session) -> datetime | None:
-    """Up to when the figures are told; None before the first time."""
-    return session.scalar(select(RevenueState.folded_at))
+def told(session: Session) -> tuple[datetime | None, date]:
+    """Up to when the figures are told (None before the first time); the end of summed months."""
+    row = session.execute(select(RevenueState.folded_at, RevenueState.months_until)).first()
+    return (None, date.min) if row is None else (row.folded_at, row.months_until)
 
 
-def _asked(periods: Sequence[Period]) -> FromClause:
-    """Periods as rows, numbered from 1."""
-    firsts = literal([each.first for each in periods], ARRAY(Date))
-    lasts = literal([each.last for each in periods], ARRAY(Date))
-    table = func.unnest(firsts, lasts).table_valued(
-        column("first", Date), column("last", Date), with_ordinality="place"
+def _asked(periods: Sequence[Period], cells: Cells) -> FromClause:
+    """Periods as rows, numbered from 1; of each, whole months and the days around them."""
+    rows = [
+        (place, level, span.first, span.last)
+        for place, each in enumerate(periods, start=1)
+        for level, span in spans(each, cells.months_until)
+    ]
+    types: dict[str, Any] = {"place": Integer, "level": Integer, "first": Date, "last": Date}
+    columns: list[Any] = [
+        literal([row[number] for row in rows], ARRAY(type_))
+        for number, type_ in enumerate(types.values())
+    ]
+    table = func.unnest(*columns).table_valued(
+        *(column(name, type_) for name, type_ in types.items())
     )
     return table.render_derived(name="asked")
+
+
+def _between(ends: Iterable[date]) -> list[Period]:
+    """The periods that end on these days, in their order: each begins where one ends."""
+    found, first = [], BEGINNING
+    for end in sorted(set(ends)):
+        found.append(Period(first, end))
+        first = end + DAY
+    return found
 
 
 def _within(asked: FromClause, day: Any) -> ColumnElement[bool]:
@@ -273,6 +293,18 @@ def _supporters_of_moves(session: Session, cells: Cells, days: Sequence[date]) -
     each = select(*stands).where(_lines(cells)).group_by(table.supporter_id).subquery()
     row = session.execute(select(*(func.count().filter(on > 0) for on in each.c))).one()
     return [int(total) for total in row]
+
+
+def _amounts(cells: Cells, day: date) -> Any:
+    asked, table = _asked([Period(BEGINNING, day)], cells), RevenueAmounts
+    people = func.sum(table.supporters)
+    return (
+        select(table.currency, table.yearly_minor, people.label("people"))
+        .join_from(asked, table, _within(asked, table.day))
+        .where(cells.of_people(table, any_currency=False, level=asked.c.level))
+        .group_by(table.currency, table.yearly_minor)
+        .having(people > 0)
+    )
 
 
 def _amounts_of_moves(cells: Cells, day: date) -> Any:

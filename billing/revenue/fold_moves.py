@@ -1,4 +1,4 @@
-"""The statement that carries movements of monthly recurring revenue into the rollups.
+"""The statements that carry movements of monthly recurring revenue into the rollups.
 
 Whoever has a new movement is looked at as a whole: what counted for them before is taken back, and
 what counts now is added. So a movement that arrives late, or that counts on a day to come, leaves
@@ -7,27 +7,40 @@ no trace of the order in which it was known.
 
 from __future__ import annotations
 
-from billing.revenue.fold_sql import CADENCE_AT, SOURCE_OF, add, day_of, sliced
+from collections.abc import Sequence
 
-_LINE = (
+from billing.revenue.fold_sql import CADENCE_AT, PAIR, SOURCE_OF, add, daily, day_of, with_months
+from billing.revenue.tables import PEOPLE, Slice
+
+LINE = (
     "origin_id, part, supporter_id, pledge_id, day, kind, currency, yearly_minor, cadence,"
     " source_id, country, cohort"
 )
 _CELL = "slice, member_id, country, cadence, currency"
+_PLACES = {
+    Slice.ALL: "(0, 0::bigint, '')",
+    Slice.CAMPAIGN: "(1, coalesce(s.campaign_id, 0), '')",
+    Slice.APPEAL: "(2, coalesce(s.appeal_id, 0), '')",
+    Slice.COUNTRY: "(3, 0::bigint, v.country)",
+    Slice.PAIR: f"(5, {PAIR}, '')",
+    Slice.PAIR_COUNTRY: f"(6, {PAIR}, v.country)",
+    Slice.ARTICLE: "(7, coalesce(s.article_id, 0), '')",
+    Slice.CAMPAIGN_COUNTRY: "(8, coalesce(s.campaign_id, 0), v.country)",
+    Slice.APPEAL_COUNTRY: "(9, coalesce(s.appeal_id, 0), v.country)",
+}
+"""Of a line `v` and its source `s`: the slice, its member and country."""
 
 
-def fold_moves(to: str, touched: str) -> str:
+def fold_moves(touched: str) -> str:
     """Count everybody anew whom `touched`, a query of supporters' ids, names."""
-    promises = add("revenue_promises", to, sliced("revenue_promises", "joint"))
     return f"""
-    WITH touched AS MATERIALIZED ({touched}),
-    {_RAW}, {_BALANCE}, {_FRESH},
+    WITH {fresh_lines(touched)},
     before AS MATERIALIZED (
-        SELECT {_LINE} FROM touched JOIN {to}revenue_moves USING (supporter_id)
+        SELECT {LINE} FROM touched JOIN revenue_moves USING (supporter_id)
     ), signed AS MATERIALIZED (
-        SELECT 1 AS sign, {_LINE} FROM fresh UNION ALL SELECT -1, {_LINE} FROM before
+        SELECT 1 AS sign, {LINE} FROM fresh UNION ALL SELECT -1, {LINE} FROM before
     ), kept_moves AS (
-        INSERT INTO {to}revenue_moves AS kept ({_LINE}) SELECT {_LINE} FROM fresh
+        INSERT INTO revenue_moves AS kept ({LINE}) SELECT {LINE} FROM fresh
         ON CONFLICT (origin_id, part) DO UPDATE SET
             day = excluded.day, kind = excluded.kind, yearly_minor = excluded.yearly_minor,
             cadence = excluded.cadence, source_id = excluded.source_id,
@@ -41,12 +54,82 @@ def fold_moves(to: str, touched: str) -> str:
                sum(sign * yearly_minor)::bigint AS yearly_minor
         FROM signed GROUP BY 1, 2, 3, 4, 5, 6
         HAVING sum(sign) <> 0 OR sum(sign * yearly_minor) <> 0
-    ), kept_promises AS ({promises}),
-    {_PEOPLE},
-    kept_supporters AS ({add("revenue_supporters", to, _SUPPORTERS)}),
-    kept_retention AS ({add("revenue_retention", to, _RETENTION)}),
-    kept_amounts AS ({add("revenue_amounts", to, _AMOUNTS)})
+    ), {daily("revenue_promises", "joint")},
+    kept_promises AS ({add("revenue_promises", "", with_months("revenue_promises", "daily"))}),
+    {standing("signed")},
+    people AS MATERIALIZED ({people(PEOPLE)}),
+    supporters AS ({SUPPORTERS}),
+    kept_supporters AS (
+        {add("revenue_supporters", "", with_months("revenue_supporters", "supporters"))}),
+    kept_retention AS ({add("revenue_retention", "", RETENTION)}),
+    amounts AS ({AMOUNTS}),
+    kept_amounts AS ({add("revenue_amounts", "", with_months("revenue_amounts", "amounts"))})
     SELECT count(*) FROM touched"""
+
+
+def fresh_lines(touched: str) -> str:
+    """Named queries, `touched` and at last `fresh`: every line of these people as it counts."""
+    return f"touched AS MATERIALIZED ({touched}), {_RAW}, {_BALANCE}, {_FRESH}"
+
+
+def promise_sums(lines: str) -> str:
+    """Movements by source and country."""
+    return f"""
+    SELECT source_id, country, day, cadence, currency, kind, count(*) AS moves,
+           sum(yearly_minor)::bigint AS yearly_minor
+    FROM {lines} GROUP BY 1, 2, 3, 4, 5, 6"""
+
+
+def standing(lines: str) -> str:
+    """Two named queries about the people of `lines`, each with a `sign`: `alike` and `mixed`.
+
+    Most people have one pledge, or several alike in all that cells are told apart by: what they
+    promise is the same in every cell that they are in, and is added up once (`alike`). The others
+    are looked at cell by cell (`mixed`).
+    """
+    return f"""differ AS MATERIALIZED (
+        SELECT sign, supporter_id FROM {lines} GROUP BY sign, supporter_id
+        HAVING min(source_id) <> max(source_id) OR min(country) <> max(country)
+            OR min(cadence) <> max(cadence) OR min(currency) <> max(currency)
+    ), alike AS MATERIALIZED (
+        SELECT *, sum(change) OVER (
+                PARTITION BY sign, supporter_id ORDER BY day)::bigint AS stands
+        FROM (SELECT sign, supporter_id, cohort, day, source_id, country, cadence, currency,
+                     sum(yearly_minor)::bigint AS change
+              FROM {lines} v WHERE NOT EXISTS (
+                  SELECT FROM differ d
+                  WHERE d.sign = v.sign AND d.supporter_id = v.supporter_id)
+              GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS lived
+    ), mixed AS MATERIALIZED (
+        SELECT v.* FROM {lines} v JOIN differ USING (sign, supporter_id)
+    )"""
+
+
+def people(slices: Sequence[Slice]) -> str:
+    """What each supporter promised in each cell of some slices, before and after each day."""
+    places = ", ".join(_PLACES[each] for each in slices)
+    return f"""
+        SELECT v.sign, v.cohort, v.day, k.slice, k.member_id, k.country, cadences.cadence,
+               currencies.currency, v.change, v.stands, v.stands - v.change AS stood,
+               (v.stands > 0)::int - (v.stands - v.change > 0)::int AS step
+        FROM alike v {_cells(places)}
+        UNION ALL
+        SELECT sign, cohort, day, {_CELL}, change, stands, stands - change,
+               (stands > 0)::int - (stands - change > 0)::int
+        FROM (SELECT *, sum(change) OVER (
+                  PARTITION BY sign, supporter_id, {_CELL} ORDER BY day)::bigint AS stands
+              FROM (SELECT v.sign, v.supporter_id, v.cohort, v.day, k.slice, k.member_id, k.country,
+                           cadences.cadence, currencies.currency,
+                           sum(v.yearly_minor)::bigint AS change
+                    FROM mixed v {_cells(places)}
+                    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9) AS cells) AS lived"""
+
+
+def _cells(places: str) -> str:
+    return f"""LEFT JOIN revenue_sources s ON s.id = v.source_id
+        CROSS JOIN LATERAL (VALUES {places}) AS k (slice, member_id, country)
+        CROSS JOIN LATERAL (VALUES (''), (v.cadence)) AS cadences (cadence)
+        CROSS JOIN LATERAL (VALUES (''), (v.currency)) AS currencies (currency)"""
 
 
 _RAW = f"""raw AS MATERIALIZED (
@@ -120,35 +203,18 @@ _FRESH = """fresh AS MATERIALIZED (
     )"""
 """Each line with why it counts."""
 
-_PEOPLE = f"""cells AS (
-        SELECT v.sign, v.supporter_id, v.cohort, v.day, k.slice, k.member_id, k.country,
-               cadences.cadence, currencies.currency, sum(v.yearly_minor) AS change
-        FROM signed v LEFT JOIN revenue_sources s ON s.id = v.source_id
-        CROSS JOIN LATERAL (VALUES (0, 0::bigint, ''), (1, coalesce(s.campaign_id, 0), ''),
-            (2, coalesce(s.appeal_id, 0), ''), (3, 0, v.country)) AS k (slice, member_id, country)
-        CROSS JOIN LATERAL (VALUES (''), (v.cadence)) AS cadences (cadence)
-        CROSS JOIN LATERAL (VALUES (''), (v.currency)) AS currencies (currency)
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-    ), people AS MATERIALIZED (
-        SELECT *, stands - change AS stood,
-               (stands > 0)::int - (stands - change > 0)::int AS step
-        FROM (SELECT *, sum(change) OVER (
-                  PARTITION BY sign, supporter_id, {_CELL} ORDER BY day) AS stands
-              FROM cells) AS lived
-    )"""
-"""What each supporter promised in each cell, before and after each day."""
-
-_SUPPORTERS = f"""SELECT {_CELL}, day, sum(sign * step)::bigint AS supporters FROM people
+SUPPORTERS = f"""SELECT {_CELL}, day, sum(sign * step)::bigint AS supporters FROM people
     GROUP BY {_CELL}, day HAVING sum(sign * step) <> 0"""
 
-_RETENTION = f"""SELECT {_CELL}, cohort, date_trunc('month', day)::date,
+RETENTION = f"""SELECT {_CELL}, cohort, date_trunc('month', day)::date,
            sum(sign * step)::bigint AS supporters,
            coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0)::bigint AS yearly_minor
     FROM people GROUP BY {_CELL}, cohort, date_trunc('month', day)::date
     HAVING sum(sign * step) <> 0
         OR coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0) <> 0"""
 
-_AMOUNTS = f"""SELECT {_CELL}, day, worth, sum(sign * one)::bigint FROM people
+AMOUNTS = f"""SELECT {_CELL}, day, worth AS yearly_minor, sum(sign * one)::bigint AS supporters
+    FROM people
     CROSS JOIN LATERAL (VALUES (stands::bigint, 1), (stood::bigint, -1)) AS side (worth, one)
     WHERE currency <> '' AND change <> 0 AND worth > 0
     GROUP BY {_CELL}, day, worth HAVING sum(sign * one) <> 0"""

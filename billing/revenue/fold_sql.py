@@ -1,12 +1,17 @@
 """The statements that carry what is new into the rollups, each with what it replaces.
 
-They are built from our own names only. `to` is put before the names of the rollups: empty for the
-real ones, `pg_temp.` for those of a rebuild. `new` is the condition that says which rows are meant.
+They are built from our own names only. `new` is the condition that says which rows are meant; `to`
+is put before the names of the rollups: empty for the real ones, `pg_temp.` for those of a rebuild.
+What is added up goes through three steps: sums by source and country (`money_sums`,
+`renewal_sums`), the same in every slice (`daily`), and what of it belongs to months that are over
+(`monthly`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from billing.revenue.tables import MONTHS, Slice
 
 KEYS = ("slice", "member_id", "country")
 
@@ -75,27 +80,92 @@ def add(table: str, to: str, rows: str) -> str:
     ON CONFLICT ({", ".join(keys)}) DO UPDATE SET {added}"""
 
 
-def sliced(table: str, joint: str) -> str:
-    """Sums by source and country, and the same added up for every other slice."""
+PAIR = "(coalesce(s.campaign_id, 0) << 31 | coalesce(s.appeal_id, 0))"
+"""The number of a campaign and an appeal together, of a row `s` of the sources."""
+
+BY_DAY = ("revenue_money", "revenue_promises", "revenue_supporters", "revenue_amounts",
+          "revenue_renewals")  # fmt: skip
+"""The rollups by day: those that are summed up by month as well."""
+
+
+def pair(campaign: int, appeal: int) -> int:
+    """What `PAIR` says of two labels."""
+    return campaign << 31 | appeal
+
+
+def keys_of(table: str) -> tuple[str, ...]:
+    """The columns of a rollup's key."""
+    return (*KEYS, *_DETAILS[table])
+
+
+def daily(table: str, joint: str) -> str:
+    """Two named queries, `paired` and `daily`: `joint`'s sums by source and country in each slice.
+
+    Where a slice is coarser than pairs and countries, it is added up from these.
+    """
     details, sums = ", ".join(_DETAILS[table]), _SUMS[table]
-    added = ", ".join(f"sum({name})::bigint" for name in sums)
-    parts = [f"SELECT 4, source_id, country, {details}, {', '.join(sums)} FROM {joint}"]
-    for number, member, country in (
-        (0, "0", "''"),
-        (1, "coalesce(s.campaign_id, 0)", "''"),
-        (2, "coalesce(s.appeal_id, 0)", "''"),
-        (3, "0", f"{joint}.country"),
+    added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
+    parts = [
+        f"""SELECT {Slice.JOINT:d} AS slice, source_id AS member_id, country, {details},
+            {", ".join(sums)} FROM {joint}""",
+        f"""SELECT {Slice.PAIR_COUNTRY:d}, campaign_id << 31 | appeal_id, country, {details},
+            {", ".join(sums)} FROM paired""",
+        f"""SELECT {Slice.ARTICLE:d}, coalesce(s.article_id, 0), '', {details}, {added}
+            FROM {joint} LEFT JOIN revenue_sources s ON s.id = {joint}.source_id
+            GROUP BY s.article_id, {details}""",
+    ]
+    for number, member, country, by in (
+        (Slice.ALL, "0", "''", ""),
+        (Slice.CAMPAIGN, "campaign_id", "''", "campaign_id, "),
+        (Slice.APPEAL, "appeal_id", "''", "appeal_id, "),
+        (Slice.COUNTRY, "0", "country", "country, "),
+        (Slice.PAIR, "campaign_id << 31 | appeal_id", "''", "campaign_id, appeal_id, "),
     ):
         parts.append(
-            f"SELECT {number}, {member}, {country}, {details}, {added} FROM {joint}"
-            f" LEFT JOIN revenue_sources s ON s.id = {joint}.source_id"
-            f" GROUP BY {_group(member, country)}{details}"
+            f"SELECT {number:d}, {member}, {country}, {details}, {added} FROM paired"
+            f" GROUP BY {by}{details}"
         )
-    return "\n    UNION ALL ".join(parts)
+    return f"""paired AS MATERIALIZED (
+        SELECT coalesce(s.campaign_id, 0) AS campaign_id, coalesce(s.appeal_id, 0) AS appeal_id,
+               {joint}.country, {details}, {added}
+        FROM {joint} LEFT JOIN revenue_sources s ON s.id = {joint}.source_id
+        GROUP BY coalesce(s.campaign_id, 0), coalesce(s.appeal_id, 0), {joint}.country, {details}
+    ), daily AS (
+        {f"{chr(10)}        UNION ALL ".join(parts)}
+    )"""
 
 
-def _group(*parts: str) -> str:
-    return "".join(f"{part}, " for part in parts if "." in part)
+def sliced(table: str, joint: str) -> str:
+    """`joint`'s sums in every slice, as one query: of a rollup that keeps no months."""
+    columns_ = ", ".join((*keys_of(table), *_SUMS[table]))
+    return f"WITH {daily(table, joint)} SELECT {columns_} FROM daily"
+
+
+def monthly(table: str, rows: str, which: str) -> str:
+    """Rows by day of a rollup, added up by month; `which` says whose."""
+    keys = [
+        {"slice": f"slice + {MONTHS}", "day": "date_trunc('month', day)::date"}.get(name, name)
+        for name in keys_of(table)
+    ]
+    added = ", ".join(f"sum({name})::bigint" for name in _SUMS[table])
+    return f"""SELECT {", ".join(keys)}, {added} FROM {rows}
+        WHERE slice < {MONTHS} AND {which}
+        GROUP BY {", ".join(str(place) for place in range(1, len(keys) + 1))}"""
+
+
+def with_months(table: str, rows: str) -> str:
+    """Rows by day, and what they add to months that are over; needs `months_until`."""
+    columns_ = ", ".join((*keys_of(table), *_SUMS[table]))
+    over = monthly(table, rows, "day < :months_until")
+    return f"SELECT {columns_} FROM {rows} UNION ALL {over}"
+
+
+def sum_months(table: str, to: str = "") -> str:
+    """Add the sums of whole months to a rollup; needs `months_from` and `months_until`."""
+    months = monthly(table, f"{to}{table}", "day >= :months_from AND day < :months_until")
+    return f"""
+    INSERT INTO {to}{table} ({", ".join((*keys_of(table), *_SUMS[table]))})
+    SELECT * FROM ({months}) AS months"""
 
 
 def unknown_sources(rows: str) -> str:
@@ -109,9 +179,8 @@ def unknown_sources(rows: str) -> str:
     WHERE s.id IS NULL"""
 
 
-def fold_money(to: str, new: str) -> str:
-    """Add ledger transactions `t`; needs `first` and `begins`."""
-    rows = sliced("revenue_money", "joint")
+def money_sums(new: str) -> str:
+    """What ledger transactions `t` moved, by source and country; needs `first` and `begins`."""
     return f"""
     WITH moved AS MATERIALIZED (
         SELECT t.id, t.charge_id, t.occurred_at,
@@ -141,27 +210,32 @@ def fold_money(to: str, new: str) -> str:
         LEFT JOIN pledges p ON p.id = c.pledge_id
         {SOURCE_OF.format(row="c")}
         WHERE m.account IS DISTINCT FROM 'bank'
-    ), joint AS MATERIALIZED (
-        SELECT source_id, country, day, cadence, paid_currency, settled_currency,
-               sum(payment)::bigint AS payments,
-               coalesce(sum(payment * months) FILTER (WHERE cadence <> 'once'), 0)::bigint
-                   AS periods,
-               coalesce(sum(-paid) FILTER (WHERE payment <> 0), 0)::bigint AS gross_paid,
-               coalesce(sum(payment * fee_cover_minor), 0)::bigint AS covered_paid,
-               coalesce(sum(amount) FILTER (WHERE payment <> 0), 0)::bigint AS gross,
-               coalesce(sum(-amount) FILTER (WHERE account = 'refunds'), 0)::bigint AS refunds,
-               coalesce(sum(-amount) FILTER (WHERE account = 'disputes'), 0)::bigint AS disputes,
-               coalesce(sum(fee) FILTER (WHERE account IS DISTINCT FROM 'other'), 0)::bigint
-                   AS fees,
-               coalesce(sum(net) FILTER (WHERE account = 'other'), 0)::bigint AS other
-        FROM known GROUP BY 1, 2, 3, 4, 5, 6
     )
-    {add("revenue_money", to, rows)}"""
+    SELECT source_id, country, day, cadence, paid_currency, settled_currency,
+           sum(payment)::bigint AS payments,
+           coalesce(sum(payment * months) FILTER (WHERE cadence <> 'once'), 0)::bigint
+               AS periods,
+           coalesce(sum(-paid) FILTER (WHERE payment <> 0), 0)::bigint AS gross_paid,
+           coalesce(sum(payment * fee_cover_minor), 0)::bigint AS covered_paid,
+           coalesce(sum(amount) FILTER (WHERE payment <> 0), 0)::bigint AS gross,
+           coalesce(sum(-amount) FILTER (WHERE account = 'refunds'), 0)::bigint AS refunds,
+           coalesce(sum(-amount) FILTER (WHERE account = 'disputes'), 0)::bigint AS disputes,
+           coalesce(sum(fee) FILTER (WHERE account IS DISTINCT FROM 'other'), 0)::bigint
+               AS fees,
+           coalesce(sum(net) FILTER (WHERE account = 'other'), 0)::bigint AS other
+    FROM known GROUP BY 1, 2, 3, 4, 5, 6"""
 
 
-def fold_renewals(to: str, new: str) -> str:
-    """Write the outcomes of renewals whose first attempt `a` was made on days not in the rollup."""
-    rows = sliced("revenue_renewals", "joint")
+def fold_money(new: str) -> str:
+    """Add ledger transactions `t`; needs `months_until` beside what `money_sums` does."""
+    return f"""
+    WITH joint AS MATERIALIZED ({money_sums(new)}),
+    {daily("revenue_money", "joint")}
+    {add("revenue_money", "", with_months("revenue_money", "daily"))}"""
+
+
+def renewal_sums(new: str) -> str:
+    """The outcomes of renewals whose first attempt is `a`, by source and country."""
     return f"""
     WITH asked AS (
         SELECT {day_of("a.started_at")} AS day, coalesce(s.id, 0) AS source_id,
@@ -174,14 +248,34 @@ def fold_renewals(to: str, new: str) -> str:
         {SOURCE_OF.format(row="c")}
         WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session'
           AND a.status IN ('succeeded', 'declined', 'refused') AND {new}
-    ), joint AS MATERIALIZED (
-        SELECT source_id, country, day, cadence, currency, reason, count(*) AS renewals,
-               count(*) FILTER (WHERE recovered) AS recovered,
-               sum(amount_minor)::bigint AS amount_minor,
-               coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
-        FROM asked GROUP BY 1, 2, 3, 4, 5, 6
     )
-    {add("revenue_renewals", to, rows)}"""
+    SELECT source_id, country, day, cadence, currency, reason, count(*) AS renewals,
+           count(*) FILTER (WHERE recovered) AS recovered,
+           sum(amount_minor)::bigint AS amount_minor,
+           coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
+    FROM asked GROUP BY 1, 2, 3, 4, 5, 6"""
+
+
+def fold_renewals(new: str) -> str:
+    """Make what is kept of the days from `day` to `last_day` what attempts `a` say by now.
+
+    Only differences are written: it costs little to look again and again.
+    """
+    details, sums = ", ".join(_DETAILS["revenue_renewals"]), _SUMS["revenue_renewals"]
+    key = f"source_id, country, {details}"
+    kept = ", ".join(f"-{name}" for name in sums)
+    added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
+    differs = " OR ".join(f"sum({name}) <> 0" for name in sums)
+    return f"""
+    WITH joint AS MATERIALIZED (
+        SELECT {key}, {added} FROM (
+            SELECT {key}, {", ".join(sums)} FROM ({renewal_sums(new)}) AS fresh
+            UNION ALL
+            SELECT member_id, country, {details}, {kept} FROM revenue_renewals
+            WHERE slice = {Slice.JOINT:d} AND day >= :day AND day <= :last_day
+        ) AS both_ways GROUP BY {key} HAVING {differs}
+    ), {daily("revenue_renewals", "joint")}
+    {add("revenue_renewals", "", with_months("revenue_renewals", "daily"))}"""
 
 
 def zero(table: str, row: str) -> str:

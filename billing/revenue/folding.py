@@ -21,7 +21,13 @@ from sqlalchemy.orm import Session
 from billing.db import UtcDateTime
 from billing.revenue.days import DAY, Days, day_of
 from billing.revenue.fold_moves import fold_moves
-from billing.revenue.fold_sql import fold_money, fold_renewals, unknown_sources
+from billing.revenue.fold_sql import (
+    BY_DAY,
+    fold_money,
+    fold_renewals,
+    sum_months,
+    unknown_sources,
+)
 from billing.revenue.tables import LabelKind, RevenueLabel, RevenueSource, RevenueState
 from billing.runtime import Runtime
 
@@ -41,6 +47,7 @@ _PLAN_AFRESH = text("SET LOCAL plan_cache_mode = force_custom_plan")
 """A plan for any numbers reads whole tables; one for these reads the little that is new."""
 
 _WRITTEN = "{row}.written_in >= :since AND {row}.written_in < :horizon"
+STARTED = "a.started_at >= :starts_at AND a.started_at < :ends_at"
 _TOUCHED = f"""
     SELECT m.supporter_id FROM pledge_movements m WHERE {_WRITTEN.format(row="m")}
     UNION SELECT p.supporter_id FROM pledge_changes h JOIN pledges p ON p.id = h.pledge_id
@@ -132,38 +139,47 @@ def fold_new(
     The outcomes of renewals are looked at once in a while only, unless they are asked for.
     """
     if present.horizon > state.horizon:
-        between = {"since": state.horizon, "horizon": present.horizon}
+        between: dict[str, Any] = {"since": state.horizon, "horizon": present.horizon}
+        over = {**between, "months_until": state.months_until}
         oldest = session.scalar(_OLDEST, between)
         moved = session.scalar(text(f"SELECT 1 FROM ({_TOUCHED}) AS touched LIMIT 1"), between)
         if oldest is not None or moved:
             number_sources(session, f"{_SOURCES_OF_MONEY} UNION ALL {_SOURCES_OF_MOVES}", between)
         if oldest is not None:
             days = Days(day_of(oldest, zone), day_of(now, zone) + DAY, zone)
-            run(session, fold_money("", _WRITTEN.format(row="t")), days, between)
+            run(session, fold_money(_WRITTEN.format(row="t")), days, over)
         if moved:
-            run(session, fold_moves("", _TOUCHED), _days_of_changes(session, zone, now), between)
+            run(session, fold_moves(_TOUCHED), _days_of_changes(session, zone, now), over)
         state.horizon = present.horizon
     passed = now - state.renewals_until
     if outcomes or passed >= RENEWALS_EVERY or passed < timedelta():
-        fold_outcomes(session, state.renewals_until - OVERLAP, zone)
+        fold_outcomes(session, state, zone)
         state.renewals_until = now
+    close_months(session, state, day_of(now, zone))
     state.folded_at = now
 
 
-def fold_outcomes(session: Session, since: datetime, zone: ZoneInfo) -> None:
+def fold_outcomes(session: Session, state: RevenueState, zone: ZoneInfo) -> None:
     """Count those days' renewals anew on which one has found another outcome since."""
+    since = state.renewals_until - OVERLAP
     moments = {"since": since, "under_way": since - _UNDER_WAY}
     changed = sorted({day_of(at, zone) for at in session.scalars(_CHANGED_DAYS, moments)})
     for day in changed:
-        session.execute(text("DELETE FROM revenue_renewals WHERE day = :day"), {"day": day})
-        count_renewals(session, "", Days(day, day, zone))
+        days = Days(day, day, zone)
+        given = {"starts_at": days.starts_at, "ends_at": days.ends_at, "day": day, "last_day": day,
+                 "months_until": state.months_until}  # fmt: skip
+        run(session, fold_renewals(STARTED), days, given)
 
 
-def count_renewals(session: Session, to: str, days: Days) -> None:
-    """Count the renewals of days that are not in the rollup."""
-    between = "a.started_at >= :starts_at AND a.started_at < :ends_at"
-    moments = {"starts_at": days.starts_at, "ends_at": days.ends_at}
-    run(session, fold_renewals(to, between), days, moments)
+def close_months(session: Session, state: RevenueState, today: date) -> None:
+    """Add up the months that are over by now; what is found of them later is added to that."""
+    month = today.replace(day=1)
+    if state.months_until >= month:
+        return
+    given = {"months_from": state.months_until, "months_until": month}
+    for table in BY_DAY:
+        session.execute(text(sum_months(table)), given)
+    state.months_until = month
 
 
 def number_sources(session: Session, rows: str, given: dict[str, Any]) -> None:
@@ -183,8 +199,7 @@ def number_sources(session: Session, rows: str, given: dict[str, Any]) -> None:
         [
             {
                 **row._mapping,  # noqa: SLF001 - its public name for a row as a mapping
-                "campaign_id": labels[LabelKind.CAMPAIGN, row.campaign],
-                "appeal_id": labels[LabelKind.APPEAL, row.appeal],
+                **{f"{kind}_id": labels[kind, getattr(row, kind.value)] for kind in LabelKind},
             }
             for row in sorted(unknown)
         ],
@@ -206,7 +221,9 @@ def run(session: Session, statement: str, days: Days, given: dict[str, Any]) -> 
 
 
 def _type(value: Any) -> Any:
-    return UtcDateTime if isinstance(value, datetime) else BigInteger
+    if isinstance(value, datetime):
+        return UtcDateTime
+    return Date if isinstance(value, date) else BigInteger
 
 
 def _days_of_changes(session: Session, zone: ZoneInfo, now: datetime) -> Days:

@@ -45,6 +45,14 @@ T = TypeVar("T")
 
 _RATES_REACH = 13
 """How many months before a period its rates are looked for."""
+_READING = text(
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL jit = off;"
+    " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+    " SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"
+)
+"""As of one moment. Each query walks along an index, for each of a few periods or until a list's
+page is full. Where PostgreSQL takes that for much it sorts, hashes or compiles, and reads whole
+tables."""
 _EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
 
 
@@ -115,13 +123,14 @@ def ask(
     sees_people: bool = False,
 ) -> Asked:
     """Begin to read. Three queries at most."""
-    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    session.execute(_READING)
+    folded_at, months_until = figures.told(session)
     return Asked(
         filters=filters,
-        cells=find_cells(session, filters),
+        cells=find_cells(session, filters, months_until=months_until),
         currency=newsroom.goal.currency,
         today=today,
-        folded_at=figures.folded_at(session),
+        folded_at=folded_at,
         sight=Sight(sees_people=sees_people, step=rounding_step(newsroom.goal)),
     )
 
@@ -338,9 +347,9 @@ class _MonthlyRates:
         first -= relativedelta(months=_RATES_REACH)
         last = max(each.last for each in periods)
         self._months = steps(Period(first, last), Step.MONTH)
+        everything = replace(_EVERYTHING, months_until=asked.cells.months_until)
         paid = [
-            _paid(rows, asked.currency)
-            for rows in figures.money(session, _EVERYTHING, self._months)
+            _paid(rows, asked.currency) for rows in figures.money(session, everything, self._months)
         ]
         self._rates = dict(
             zip((m.first for m in self._months), fixed_rates(paid, asked.currency), strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,31 +10,18 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.revenue.days import DAY, Days, day_of
-from billing.revenue.fold_moves import fold_moves
-from billing.revenue.fold_sql import details_of, fold_money, sums_of, zero
-from billing.revenue.folding import (
-    LOCK,
-    Folded,
-    Present,
-    count_renewals,
-    fold,
-    fold_new,
-    is_usable,
-    look,
-    number_sources,
-    run,
-)
+from billing.revenue.filling import History, fill, without_indexes
+from billing.revenue.fold_sql import keys_of, sums_of, zero
+from billing.revenue.folding import LOCK, Folded, Present, fold, fold_new, is_usable, look
 from billing.revenue.tables import ROLLUPS, RevenueMove, RevenueState
 from billing.runtime import Runtime
 
 TEMP = "pg_temp."
-CHUNK = 500_000
-"""How many ledger transactions, or supporters, are counted by one statement."""
-
-_OLD = "coalesce(t.written_in, 0) < :horizon AND t.id > :after AND t.id <= :until"
-_EVERYBODY = (
-    "SELECT DISTINCT m.supporter_id FROM pledge_movements m"
-    " WHERE m.supporter_id > :after AND m.supporter_id <= :until"
+_NAMES = [table.__tablename__ for table in ROLLUPS]
+_SETTINGS = (
+    "SET LOCAL work_mem = '256MB'",
+    "SET LOCAL maintenance_work_mem = '512MB'",
+    "SET LOCAL jit = off",
 )
 
 
@@ -62,36 +49,50 @@ def rebuild(runtime: Runtime) -> list[Difference]:
     with runtime.database.transaction() as session:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         session.execute(text("SET temp_buffers = '256MB'"))
-        session.execute(text("SET LOCAL work_mem = '256MB'"))
+        for setting in _SETTINGS:
+            session.execute(text(setting))
         present = look(session)
         state = session.get(RevenueState, 1)
         if state is not None and is_usable(state, present, zone):
             fold_new(session, state, present, zone, now, outcomes=True)
-        _compute(session, present.horizon, zone, now)
-        found = [_replace(session, table.__tablename__) for table in ROLLUPS]
-        _note(session, state, present, zone, now)
-        for table in ROLLUPS:
-            session.execute(text(f"DROP TABLE {TEMP}{table.__tablename__}"))
+            until = state.months_until
+        else:
+            until = day_of(now, zone).replace(day=1)
+        days = _history(session, zone, now)
+        history = History(to="", horizon=present.horizon, days=days, months_until=until)
+        found = _fill(session, history) if _is_new(session) else _compare(session, history)
+        _note(session, state, history, present, now)
     return found
 
 
-def _compute(session: Session, horizon: int, zone: ZoneInfo, now: datetime) -> None:
-    """Fill tables of this session's own, as if the whole history were new."""
-    for table in ROLLUPS:
-        name = table.__tablename__
-        session.execute(text(f"CREATE TEMP TABLE {name} (LIKE {name} INCLUDING INDEXES)"))
-    for origin in ("charges", "pledges"):
-        number_sources(session, f"SELECT source FROM {origin}", {})
-    days = _history(session, zone, now)
-    for after, until in _chunks(session, "ledger_transactions", "id"):
-        given = {"horizon": horizon, "after": after, "until": until}
-        run(session, fold_money(TEMP, _OLD), days, given)
-    for after, until in _chunks(session, "pledge_movements", "supporter_id"):
-        run(session, fold_moves(TEMP, _EVERYBODY), days, {"after": after, "until": until})
-    count_renewals(session, TEMP, days)
+def _is_new(session: Session) -> bool:
+    """Whether nothing was ever counted."""
+    filled = " OR ".join(f"EXISTS (SELECT FROM {name})" for name in _NAMES)
+    return not session.scalar(text(f"SELECT {filled}"))
+
+
+def _fill(session: Session, history: History) -> list[Difference]:
+    """Count everything right into the tables; all of it is new."""
+    with without_indexes(session, _NAMES):
+        session.execute(text(f"TRUNCATE {', '.join(_NAMES)}"))
+        fill(session, history)
+    count = "SELECT count(*) FROM {}"
+    return [Difference(name, session.scalar(text(count.format(name))) or 0) for name in _NAMES]
+
+
+def _compare(session: Session, history: History) -> list[Difference]:
+    """Count everything into tables of this session's own, and put right what differs."""
+    for name in _NAMES:
+        session.execute(text(f"CREATE TEMP TABLE {name} (LIKE {name})"))
+    fill(session, replace(history, to=TEMP))
+    found = [_replace(session, name) for name in _NAMES]
+    for name in _NAMES:
+        session.execute(text(f"DROP TABLE {TEMP}{name}"))
+    return found
 
 
 def _history(session: Session, zone: ZoneInfo, now: datetime) -> Days:
+    """The days of everything that is counted."""
     oldest = [
         session.scalar(text(f"SELECT min({column}) FROM {table}"))
         for table, column in (
@@ -104,12 +105,6 @@ def _history(session: Session, zone: ZoneInfo, now: datetime) -> Days:
     return Days(day_of(first, zone), day_of(now, zone) + DAY, zone)
 
 
-def _chunks(session: Session, table: str, column: str) -> list[tuple[int, int]]:
-    """Ranges of ids: above the first number, up to the second."""
-    last = session.scalar(text(f"SELECT coalesce(max({column}), 0) FROM {table}")) or 0
-    return [(after, after + CHUNK) for after in range(0, last, CHUNK)]
-
-
 def _replace(session: Session, name: str) -> Difference:
     """Put what was computed in the place of what is kept, unless both are the same."""
     kept = f"{_schema(session, name)}.{name}"
@@ -118,8 +113,6 @@ def _replace(session: Session, name: str) -> Difference:
     rows = {where: f"SELECT {columns} FROM {where} AS r{full}" for where in (kept, f"{TEMP}{name}")}
     first, second = rows.values()
     differ = f"({first} EXCEPT ALL {second}) UNION ALL ({second} EXCEPT ALL {first})"
-    if session.scalar(text(f"SELECT 1 FROM {kept} LIMIT 1")) is None:
-        differ = second
     wrong = session.scalar(text(f"SELECT count(*) FROM ({differ}) AS wrong"))
     if wrong:
         session.execute(text(f"DELETE FROM {kept}"))
@@ -139,16 +132,17 @@ def _schema(session: Session, name: str) -> str:
 def _columns(name: str) -> str:
     if name == RevenueMove.__tablename__:
         return ", ".join(column.name for column in RevenueMove.__table__.columns)
-    return ", ".join(("slice", "member_id", "country", *details_of(name), *sums_of(name)))
+    return ", ".join((*keys_of(name), *sums_of(name)))
 
 
 def _note(
-    session: Session, state: RevenueState | None, present: Present, zone: ZoneInfo, now: datetime
+    session: Session, state: RevenueState | None, history: History, present: Present, now: datetime
 ) -> None:
     """Write down how far the rollups have come."""
     state = state or RevenueState(id=1)
     state.horizon = present.horizon
     state.database_system = present.database_system
-    state.timezone = zone.key
+    state.timezone = history.days.zone.key
+    state.months_until = history.months_until
     state.folded_at = state.renewals_until = state.rebuilt_at = now
     session.add(state)

@@ -3,12 +3,15 @@
 Everything here is computed from the ledger, the movements and the attempts, and can be thrown away
 and computed anew (`tuppence revenue rebuild`). See ADR 55.
 
-Each rollup keeps the same sums in several slices, so that a filter reads few rows whatever the
-number of payments: all together (0), by campaign (1), by appeal (2), by country (3), and by where
-the supporter came from and country together (4), which answers every other combination of filters.
-`member_id` is the label of the campaign or appeal in slices 1 and 2, the source in slice 4, and 0
-elsewhere; `country` is empty in slices 0 to 2. What has no campaign, appeal or country counts under
-the empty name.
+Each rollup keeps the same sums in several slices (`Slice`), so that a filter reads few rows
+whatever the number of payments. `member_id` is what the slice is told apart by: the number of a
+label, of a pair of labels (`PAIR`), or of a source in the joint slice; 0 elsewhere. `country` is
+empty where a slice does not tell countries apart. What has no campaign, appeal, article or country
+counts under the empty name.
+
+The sums of months that are over (`RevenueState.months_until`) are kept once more, as rows of the
+slice's number plus `MONTHS` whose `day` is the first of the month: a long period reads a row a
+month.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -46,6 +50,25 @@ class Slice(IntEnum):
     APPEAL = 2
     COUNTRY = 3
     JOINT = 4
+    """By source (campaign, appeal and article) and country. Not kept of people."""
+    PAIR = 5
+    """By campaign and appeal."""
+    PAIR_COUNTRY = 6
+    ARTICLE = 7
+    CAMPAIGN_COUNTRY = 8
+    """Kept of people only, as the next: sums are added up from pairs, people cannot be."""
+    APPEAL_COUNTRY = 9
+
+
+MONTHS = 20
+"""What is added to a slice's number in the rows of whole months."""
+
+ADDED = (Slice.ALL, Slice.CAMPAIGN, Slice.APPEAL, Slice.COUNTRY, Slice.JOINT, Slice.PAIR,
+         Slice.PAIR_COUNTRY, Slice.ARTICLE)  # fmt: skip
+"""The slices of what can be added up: money, movements, renewals."""
+
+PEOPLE = tuple(each for each in Slice if each is not Slice.JOINT)
+"""The slices of people."""
 
 
 class LabelKind(StrEnum):
@@ -53,6 +76,7 @@ class LabelKind(StrEnum):
 
     CAMPAIGN = "campaign"
     APPEAL = "appeal"
+    ARTICLE = "article"
 
 
 class MoveKind(StrEnum):
@@ -84,13 +108,15 @@ class RevenueState(Base):
     timezone: Mapped[str] = mapped_column(String(64))
     """The newsroom's zone, by whose days the sums were made."""
     folded_at: Mapped[Moment]
+    months_until: Mapped[date]
+    """The first day of the first month that is not kept as one sum."""
     renewals_until: Mapped[Moment]
     """Up to when the outcomes of renewals were looked at."""
     rebuilt_at: Mapped[Moment]
 
 
 class RevenueLabel(Base):
-    """The name of a campaign or an appeal."""
+    """The name of a campaign, an appeal or an article."""
 
     __tablename__ = "revenue_labels"
     __table_args__ = (UniqueConstraint("kind", "name"),)
@@ -108,6 +134,7 @@ class RevenueSource(Base):
         UniqueConstraint("article", "appeal", "campaign"),
         Index("ix_revenue_sources_campaign_id", "campaign_id"),
         Index("ix_revenue_sources_appeal_id", "appeal_id"),
+        Index("ix_revenue_sources_article_id", "article_id"),
     )
 
     id: Mapped[RowId]
@@ -116,6 +143,7 @@ class RevenueSource(Base):
     article: Mapped[str] = mapped_column(String(200))
     campaign_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
     appeal_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
+    article_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
 
 
 class RevenueMoney(Base):
@@ -160,6 +188,12 @@ class RevenueMove(Base):
         Index("ix_revenue_moves_supporter_id", "supporter_id"),
         Index("ix_revenue_moves_day", "day", "origin_id", "part"),
         Index("ix_revenue_moves_source_id_day", "source_id", "day"),
+        Index(
+            "ix_revenue_moves_source_id_country",
+            "source_id",
+            "country",
+            postgresql_include=["supporter_id", "day", "yearly_minor", "cadence", "currency"],
+        ),
     )
 
     origin_id: Mapped[Key]
@@ -199,8 +233,8 @@ class RevenueSupporters(Base):
     """People with a running pledge: how many more or fewer than the day before.
 
     People cannot be added up over slices, cadences or currencies: whoever has two pledges counts
-    once. So there is a row for each cadence and for all (empty), and so for currencies. Slice 4 is
-    not kept: what it would answer is counted from the moves.
+    once. So there is a row for each cadence and for all (empty), and so for currencies. The joint
+    slice is not kept: what it would answer is counted from the moves.
     """
 
     __tablename__ = "revenue_supporters"
@@ -234,7 +268,7 @@ class RevenueRetention(Base):
 class RevenueAmounts(Base):
     """How many people promise how much: how many more or fewer than the day before.
 
-    Kept for each currency, for each cadence and for all (empty), and not in slice 4.
+    Kept for each currency, for each cadence and for all (empty), and not in the joint slice.
     """
 
     __tablename__ = "revenue_amounts"
@@ -254,7 +288,7 @@ class RevenueRenewals(Base):
     """Renewals by the day of their first attempt: how many failed, and how many were recovered."""
 
     __tablename__ = "revenue_renewals"
-    __table_args__ = (Index("ix_revenue_renewals_day", "day"),)
+    __table_args__ = (Index("ix_revenue_renewals_day", "day", postgresql_where=text("slice = 4")),)
 
     slice: Mapped[Short]
     member_id: Mapped[Key]

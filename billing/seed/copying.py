@@ -29,10 +29,19 @@ _INDEXES = """
     ORDER BY c.relname"""
 _KEYS = """
     SELECT k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
-    WHERE k.conrelid = %s::regclass AND k.contype = %s ORDER BY k.conname"""
+    WHERE k.conrelid = %s::regclass AND k.contype = 'u' ORDER BY k.conname"""
+_REFERENCES = """
+    SELECT k.conrelid::regclass::text, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
+    WHERE k.contype = 'f'
+      AND (k.conrelid = ANY(%s::regclass[]) OR k.confrelid = ANY(%s::regclass[]))
+    ORDER BY k.conname"""
 _UNBALANCED = """
     SELECT transaction_id FROM ledger_entries GROUP BY transaction_id, currency
     HAVING sum(amount_minor) <> 0 LIMIT 1"""
+
+
+class NotEmptyError(Exception):
+    """There is data in the database, or real money behind it: nothing is made up beside it."""
 
 
 class UnbalancedError(Exception):
@@ -111,16 +120,18 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
     """
     connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
     again: list[str] = []
+    for owner, name, definition in connection.execute(_REFERENCES, [tables, tables]).fetchall():
+        again.append(f'ALTER TABLE {owner} ADD CONSTRAINT "{name}" {definition}')
+        _run(connection, f'ALTER TABLE {owner} DROP CONSTRAINT "{name}"')
     for table in tables:
-        for kind in ("f", "u"):
-            for name, definition in connection.execute(_KEYS, [table, kind]).fetchall():
-                made = f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}'
-                again.append(made) if kind == "f" else again.insert(0, made)
-                _run(connection, f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        for name, definition in connection.execute(_KEYS, [table]).fetchall():
+            again.insert(0, f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+            _run(connection, f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
         for name, definition in connection.execute(_INDEXES, [table]).fetchall():
             again.insert(0, definition)
             _run(connection, f'DROP INDEX "{name}"')
         _run(connection, f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    _begin_anew(connection, tables)
     yield
     if connection.execute(_UNBALANCED).fetchone() is not None:
         raise UnbalancedError
@@ -128,6 +139,18 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
         _run(connection, statement)
     for table in tables:
         _run(connection, f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def _begin_anew(connection: psycopg.Connection[Any], tables: list[str]) -> None:
+    """Make the empty tables new in this transaction: a server that nobody copies then logs no row.
+
+    Raises:
+        NotEmptyError: when one of them is not empty.
+    """
+    for table in tables:
+        if connection.execute(f"SELECT 1 FROM {table} LIMIT 1".encode()).fetchone() is not None:
+            raise NotEmptyError(f"There is data already, in {table}.")
+    _run(connection, f"TRUNCATE {', '.join(tables)}")
 
 
 def set_counters(connection: psycopg.Connection[Any], tables: list[str]) -> None:

@@ -7,107 +7,56 @@ shorter month.
 
 from __future__ import annotations
 
-import json
 import random
-from bisect import bisect
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from billing.crypto import Vault
+from billing.seed.around import Around
 from billing.seed.books import NULL, Books
 from billing.seed.copying import Copier, Table
+from billing.seed.promises import Promises
 from billing.seed.scene import Scene, pick_country, pick_currency
+from billing.seed.stage import Stage
 from billing.supporters.address import lookup_form
 
-_MONTHLY = (300, 500, 500, 500, 1000, 1000, 1000, 1500, 2000, 2500, 5000)
-_ANNUAL = (2400, 5000, 6000, 6000, 10_000, 12_000, 24_000)
 _GIFTS = (500, 1000, 1000, 2500, 2500, 5000, 10_000)
-_YEN_TO_A_CENT = 1.5
-_SOFT = ("insufficient_funds", "insufficient_funds", "do_not_honor", "generic_decline")
-_HARD = ("expired_card", "lost_card", "stolen_card")
-_RETRIES = (1, 3, 7, 13)
-_LAPSES_AFTER = 14
-_SHARE_PLEDGES, _SHARE_ANNUAL, _SHARE_COVERING = 0.72, 0.14, 0.38
-_FAILS, _HARD_FAILS, _RECOVERS = 0.045, 0.25, 0.42
-_LEAVES_EARLY, _LEAVES, _LEAVES_ANNUAL = 0.035, 0.014, 0.22
-_CHANGES, _RETURNS, _REFUNDED, _DISPUTED = 0.004, 0.12, 0.002, 0.0006
-
-
-@dataclass(slots=True, kw_only=True)
-class _Pledge:
-    """A promise as it stands; many of them live at once, so it is small. Days are numbers."""
-
-    id: int
-    supporter: int
-    annual: bool
-    currency: str
-    given: int
-    cover: int
-    amount: int
-    anchor: int
-    clock: str
-    country: str
-    source: int
-    status: str = "active"
-    period: int = 0
-    month: int = 0
-    """How many months after its anchor the next period falls due."""
-    next: int = 0
-    """When that is."""
-    charge: int = 0
-    tries: int = 0
-    past_due: int = -1
-    reason: str = NULL
-    cancelled: str = NULL
+_SHARE_PLEDGES, _PLEDGES_LATER, _DISPUTED = 0.72, 0.15, 0.006
+_TURNS_BACK, _ASKS = 0.6, 0.5
+"""For everybody who comes, how many leave Stripe's page unpaid, and how many ask for a reminder."""
 
 
 class History:
     """Tells it into tables."""
 
     def __init__(self, scene: Scene, chance: random.Random, books: Books, vault: Vault) -> None:
-        self._scene = scene
-        self._chance = chance
-        self._books = books
+        self._stage = Stage(scene, chance, books, Around(scene, chance, vault))
+        self._promises = Promises(self._stage)
+        self._scene, self._chance = scene, chance
+        self._books, self._around = books, self._stage.around
         self._vault = vault
-        self._events: list[list[Callable[[int], None]]] = [[] for _ in range(scene.days)]
-        self._due: list[list[_Pledge]] = [[] for _ in range(scene.days)]
-        self._pledges: list[_Pledge] = []
         self._supporters = 0
         self.supporters = Table("supporters", (
             "id", "email_digest", "email_encrypted", "language", "created_at"))  # fmt: skip
-        self.pledges = Table("pledges", (
-            "id", "supporter_id", "status", "cadence", "currency", "amount_minor",
-            "fee_cover_minor", "anchor_at", "next_period", "next_charge_at", "stripe_customer_id",
-            "stripe_payment_method_id", "card_brand", "card_last4", "card_country", "language",
-            "source", "created_at", "past_due_since", "past_due_reason", "cancelled_at",
-            "end_reason"))  # fmt: skip
-        self.movements = Table("pledge_movements", (
-            "pledge_id", "supporter_id", "kind", "currency", "yearly_minor", "occurred_at",
-            "effective_on"))  # fmt: skip
-        self._sources = [json.dumps(source) for source in scene.sources]
 
     def tables(self) -> list[Table]:
         """All tables, those first that others refer to."""
-        return [self.supporters, self.pledges, self.movements, *self._books.tables()]
+        promises = self._promises
+        return [self.supporters, promises.pledges, promises.movements, *self._books.tables(),
+                *self._around.tables()]  # fmt: skip
 
     def tell(self, copier: Copier) -> None:
         """From the first day to the last."""
-        for day in range(self._scene.days):
-            for event in self._events[day]:
-                event(day)
-            self._events[day].clear()
-            for pledge in self._due[day]:
-                self._fall_due(pledge, day)
-            self._due[day].clear()
-            for _ in range(self._scene.arrivals[day]):
+        scene = self._scene
+        for day in range(scene.days):
+            self._stage.play(day)
+            self._promises.play(day)
+            for _ in range(scene.arrivals[day]):
                 self._arrive(day)
-            if day in self._scene.fraud:
+            if day in scene.fraud:
                 self._test_cards(day)
             if day % 7 == 3:
-                self._books.pay_out(self._scene.at(day, "23:30:00"))
+                self._books.pay_out(scene.at(day, "23:30:00"))
             copier.flush()
-        for pledge in self._pledges:
-            self._write_pledge(pledge)
+        self._promises.write()
         copier.flush()
 
     def _arrive(self, day: int) -> None:
@@ -117,13 +66,31 @@ class History:
         supporter = self._supporter(day, clock)
         currency = pick_currency(chance)
         country = pick_country(chance, currency)
+        self._look_around(day, f"{clock}:20", currency)
         if chance.random() < _SHARE_PLEDGES:
-            self._pledge(day, supporter, currency, country, clock, kind="new")
+            self._promises.begin(day, supporter, currency, country, clock, kind="new")
             return
+        if chance.random() < _PLEDGES_LATER:
+            self._stage.later(
+                day + 20 + int(chance.random() * 120),
+                lambda on: self._promises.begin(
+                    on, supporter, currency, country, "18:10", kind="new"
+                ),
+            )
         self._give(day, supporter, currency, country)
         while chance.random() < 0.3:
             day += 20 + int(chance.random() * 200)
-            self._later(day, lambda on: self._give(on, supporter, currency, country))
+            self._stage.later(day, lambda on: self._give(on, supporter, currency, country))
+
+    def _look_around(self, day: int, clock: str, currency: str) -> None:
+        """Of those who give nothing some turn back on Stripe's page, some ask to be reminded."""
+        chance, around = self._chance, self._around
+        if chance.random() < _TURNS_BACK:
+            around.trip(day, self._scene.at(day, clock), cadence="once", currency=currency,
+                        amount=self._stage.sum(_GIFTS, currency), cover=0,
+                        source=self._stage.source(day))  # fmt: skip
+        if chance.random() < _ASKS:
+            around.ask_for_reminder(day, clock, self._stage.source(day))
 
     def _supporter(self, day: int, clock: str) -> int:
         self._supporters += 1
@@ -136,136 +103,12 @@ class History:
         )
         return number
 
-    def _pledge(
-        self, day: int, supporter: int, currency: str, country: str, clock: str, *, kind: str
-    ) -> None:
-        chance = self._chance
-        annual = chance.random() < _SHARE_ANNUAL
-        given = self._sum(_ANNUAL if annual else _MONTHLY, currency)
-        cover = round(given * 0.03) + 31 if chance.random() < _SHARE_COVERING else 0
-        pledge = _Pledge(
-            id=len(self._pledges) + 1, supporter=supporter, annual=annual, currency=currency,
-            given=given, cover=cover, amount=given + cover, anchor=day, clock=clock,
-            country=country, source=self._source(day),
-        )  # fmt: skip
-        self._pledges.append(pledge)
-        self._move(pledge, kind, 1, day, day)
-        charge = self._books.new_charge()
-        at = self._scene.at(day, f"{clock}:05")
-        self._books.write_attempt(charge, 1, "checkout", at, at, supporter=supporter,
-                                  currency=currency, amount=pledge.amount)  # fmt: skip
-        self._succeed(pledge, charge, day, at)
-        self._go_on(pledge)
-
-    def _fall_due(self, pledge: _Pledge, day: int) -> None:
-        """A period falls due, or what was refused is tried again."""
-        if pledge.status == "active":
-            if self._leaves(pledge):
-                self._cancel(pledge, day)
-                return
-            pledge.charge = self._books.new_charge()
-            pledge.tries = 0
-        elif pledge.status != "past_due":
-            return
-        elif day - pledge.past_due >= _LAPSES_AFTER:
-            self._lapse(pledge, day)
-            return
-        pledge.tries += 1
-        at = self._scene.at(day, f"{pledge.clock}:40")
-        decline = self._decline(pledge)
-        self._books.write_attempt(
-            pledge.charge, pledge.tries, "off_session", at, at, supporter=pledge.supporter,
-            currency=pledge.currency, amount=pledge.amount, decline=decline,
-        )  # fmt: skip
-        if decline is NULL:
-            self._succeed(pledge, pledge.charge, day, at)
-            pledge.status, pledge.past_due, pledge.reason = "active", -1, NULL
-            self._go_on(pledge)
-            return
-        if pledge.status == "active":
-            pledge.status, pledge.past_due = "past_due", day
-        pledge.reason = decline
-        again = [n for n in _RETRIES if pledge.past_due + n > day]
-        soft = decline not in _HARD
-        self._at(pledge, pledge.past_due + (again[0] if again and soft else _LAPSES_AFTER))
-
-    def _decline(self, pledge: _Pledge) -> str:
-        chance = self._chance.random()
-        if pledge.status == "past_due":
-            return NULL if chance < _RECOVERS else pledge.reason
-        if chance >= _FAILS:
-            return NULL
-        return self._chance.choice(_HARD if chance < _FAILS * _HARD_FAILS else _SOFT)
-
-    def _leaves(self, pledge: _Pledge) -> bool:
-        value = self._chance.random()
-        if value < _CHANGES and pledge.period > 2:
-            self._change(pledge)
-        if pledge.annual:
-            return value > 1 - _LEAVES_ANNUAL
-        return value > 1 - (_LEAVES_EARLY if pledge.period < 3 else _LEAVES)
-
-    def _change(self, pledge: _Pledge) -> None:
-        """Another sum from this period on; most raise it."""
-        day = pledge.next
-        factor = self._chance.choice((2, 2, 1.5, 0.5))
-        given = max(300, round(pledge.given * factor))
-        if given != pledge.given:
-            kind = "expansion" if given > pledge.given else "contraction"
-            difference = (given - pledge.given) * (1 if pledge.annual else 12)
-            self._move_by(pledge, kind, difference, day, day)
-            pledge.given, pledge.amount = given, given + pledge.cover
-
-    def _cancel(self, pledge: _Pledge, day: int) -> None:
-        """It was cancelled some days ago and ends with what was paid for; some return."""
-        pledge.status = "cancelled"
-        asked = max(pledge.anchor, day - 1 - int(self._chance.random() * 12))
-        pledge.cancelled = self._scene.at(asked, "21:10:00")
-        self._move(pledge, "churn_voluntary", -1, asked, day)
-        if self._chance.random() < _RETURNS:
-            supporter, currency, country = pledge.supporter, pledge.currency, pledge.country
-            self._later(
-                day + 30 + int(self._chance.random() * 180),
-                lambda on: self._pledge(
-                    on, supporter, currency, country, "19:20", kind="reactivation"
-                ),
-            )
-
-    def _lapse(self, pledge: _Pledge, day: int) -> None:
-        pledge.status = "lapsed"
-        self._write_declined(pledge)
-        self._move(pledge, "churn_involuntary", -1, day, day)
-
-    def _succeed(self, pledge: _Pledge, charge: int, day: int, at: str) -> None:
-        """The period is paid for; now and then it is given back, or disputed."""
-        value = self._chance.random()
-        refunded = pledge.amount if value < _REFUNDED and day + 9 < self._scene.days else 0
-        due = self._scene.at(pledge.next if pledge.period else day, f"{pledge.clock}:05")
-        self._books.write_charge(
-            charge, kind="pledge", status="succeeded", supporter=pledge.supporter,
-            pledge=str(pledge.id), period=str(pledge.period), months=1, currency=pledge.currency,
-            amount=pledge.amount, cover=pledge.cover, refunded=refunded, due=due, created=due,
-            settled=at, decline=NULL, country=pledge.country, source=pledge.source,
-        )  # fmt: skip
-        self._books.pay(charge, "pledges", pledge.currency, pledge.amount, day, at)
-        if refunded:
-            currency = pledge.currency
-            self._later(day + 9, lambda on: self._books.refund(
-                charge, currency, refunded, on, self._scene.at(on, "11:00:00")))  # fmt: skip
-
-    def _go_on(self, pledge: _Pledge) -> None:
-        """The next period, on its day."""
-        pledge.period += 1
-        pledge.month += 12 if pledge.annual else 1
-        pledge.next = self._scene.due_day(pledge.anchor, pledge.month)
-        self._at(pledge, pledge.next)
-
     def _give(self, day: int, supporter: int, currency: str, country: str) -> None:
         """A gift; a few are given back or disputed."""
-        amount = self._sum(_GIFTS, currency)
-        charge = self._gift(day, supporter, currency, country, amount, self._source(day))
-        if self._chance.random() < _DISPUTED * 10:
-            self._disputed(charge, currency, amount, day + 12)
+        amount = self._stage.sum(_GIFTS, currency)
+        charge = self._gift(day, supporter, currency, country, amount, self._stage.source(day))
+        if self._chance.random() < _DISPUTED:
+            self._stage.dispute(charge, currency, amount, day + 12)
 
     def _gift(
         self, day: int, supporter: int, currency: str, country: str, amount: int, source: int
@@ -280,6 +123,9 @@ class History:
             settled=at, decline=NULL, country=country, source=source,
         )  # fmt: skip
         self._books.pay(charge, "gifts", currency, amount, day, at)
+        self._around.letter(f"receipt:charge:{charge}", "receipt", at)
+        self._around.trip(day, at, cadence="once", currency=currency, amount=amount, cover=0,
+                          source=source, charge=charge)  # fmt: skip
         return charge
 
     def _test_cards(self, day: int) -> None:
@@ -288,82 +134,8 @@ class History:
             amount = 200 + int(self._chance.random() * 100)
             supporter = self._supporter(day, "04:10")
             country = self._chance.choice(("BR", "VN", "ID"))
-            charge = self._gift(day, supporter, "usd", country, amount, self._source(0))
+            charge = self._gift(day, supporter, "usd", country, amount, self._stage.source(0))
             if self._chance.random() < 0.6:
-                self._disputed(charge, "usd", amount, day + 9 + int(self._chance.random() * 30))
-
-    def _disputed(self, charge: int, currency: str, amount: int, day: int) -> None:
-        """The money leaves when the dispute is opened, and returns where it is won."""
-        if day + 40 >= self._scene.days:
-            return
-        opened, closes = self._scene.at(day, "10:00:00"), day + 40
-        won = self._chance.random() < 0.2
-        self._later(day, lambda on: self._books.dispute(charge, currency, amount, on, opened))
-        closed = self._scene.at(closes, "10:00:00")
-        if won:
-            self._later(closes, lambda on: self._books.back(
-                "dispute_reversal", charge, currency, -amount, on, closed))  # fmt: skip
-        status = "won" if won else "lost"
-        self._books.write_dispute(charge, currency, amount, status, opened, closed)
-
-    def _later(self, day: int, event: Callable[[int], None]) -> None:
-        if day < self._scene.days:
-            self._events[day].append(event)
-
-    def _at(self, pledge: _Pledge, day: int) -> None:
-        if day < self._scene.days:
-            self._due[day].append(pledge)
-
-    def _sum(self, sums: tuple[int, ...], currency: str) -> int:
-        amount = sums[int(self._chance.random() * len(sums))]
-        return round(amount * _YEN_TO_A_CENT) if currency == "jpy" else amount
-
-    def _source(self, day: int) -> int:
-        """Where somebody comes from; in its days most come from the campaign."""
-        weights = self._scene.source_weights
-        place = bisect(weights, self._chance.random() * weights[-1])
-        if day in self._scene.campaign and self._chance.random() < 0.7:
-            return self._scene.campaign_sources[place % len(self._scene.campaign_sources)]
-        return min(place, len(weights) - 1)
-
-    def _move(self, pledge: _Pledge, kind: str, sign: int, day: int, effective: int) -> None:
-        yearly = pledge.given * (1 if pledge.annual else 12)
-        self._move_by(pledge, kind, sign * yearly, day, effective)
-
-    def _move_by(self, pledge: _Pledge, kind: str, yearly: int, day: int, effective: int) -> None:
-        self.movements.lines.append(
-            f"{pledge.id}\t{pledge.supporter}\t{kind}\t{pledge.currency}\t{yearly}"
-            f"\t{self._scene.at(day, f'{pledge.clock}:05')}\t{self._scene.date_of(effective)}\n"
-        )
-
-    def _write_declined(self, pledge: _Pledge) -> None:
-        """The charge of a period that was not paid."""
-        due = self._scene.at(pledge.next, f"{pledge.clock}:05")
-        self._books.write_charge(
-            pledge.charge, kind="pledge", status="declined", supporter=pledge.supporter,
-            pledge=str(pledge.id), period=str(pledge.period), months=1, currency=pledge.currency,
-            amount=pledge.amount, cover=pledge.cover, refunded=0, due=due, created=due,
-            settled=NULL, decline=pledge.reason, country=pledge.country, source=pledge.source,
-        )  # fmt: skip
-
-    def _write_pledge(self, pledge: _Pledge) -> None:
-        """A pledge as it stands on the last day."""
-        scene, status = self._scene, pledge.status
-        if status == "past_due":
-            self._write_declined(pledge)
-        period = pledge.period + (status in ("past_due", "lapsed"))
-        following = NULL
-        if status in ("active", "past_due"):
-            step = 12 if pledge.annual and status == "past_due" else int(status == "past_due")
-            day = scene.due_day(pledge.anchor, pledge.month + step)
-            following = f"{scene.date_of(day)} {pledge.clock}:05{scene.offset_on(day)}"
-        past_due = scene.at(pledge.past_due, f"{pledge.clock}:40") if pledge.past_due >= 0 else NULL
-        anchor = scene.at(pledge.anchor, f"{pledge.clock}:05")
-        ended = "supporter" if status == "cancelled" else NULL
-        self.pledges.lines.append(
-            f"{pledge.id}\t{pledge.supporter}\t{status}\t{'annual' if pledge.annual else 'monthly'}"
-            f"\t{pledge.currency}\t{pledge.amount}\t{pledge.cover}\t{anchor}\t{period}\t{following}"
-            f"\tcus_{pledge.supporter:014d}\tpm_{pledge.id:014d}\tvisa\t4242\t{pledge.country}\ten"
-            f"\t{self._sources[pledge.source]}\t{anchor}\t{past_due}\t{pledge.reason}"
-            f"\t{pledge.cancelled}\t{ended}\n"
-        )
+                self._stage.dispute(
+                    charge, "usd", amount, day + 9 + int(self._chance.random() * 30)
+                )

@@ -14,18 +14,14 @@ from billing.revenue.rebuild import rebuild
 from billing.runtime import Runtime
 from billing.seed import standin
 from billing.seed.books import Books
-from billing.seed.copying import Copier, set_counters, without_keys
+from billing.seed.copying import Copier, NotEmptyError, set_counters, without_keys
 from billing.seed.history import History
 from billing.seed.scene import make_scene
 
 _HOLD_DATA = ("supporters", "charges", "pledges", "checkouts", "ledger_transactions", "reminders")
-_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions")
+_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions", "reminders")
 
 Say = Callable[[str], None]
-
-
-class NotEmptyError(Exception):
-    """There is data in the database, or real money behind it: nothing is made up beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)

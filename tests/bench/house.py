@@ -162,11 +162,14 @@ class House:
         return sum(each.memory_info().rss for each in self._family(name)) / 1e6
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU time used so far by each running process, its children included."""
-        return {
-            name: sum(sum(each.cpu_times()[:2]) for each in self._family(name))
-            for name in self._running
-        }
+        """CPU time used so far by each process, its children included, those that ended too."""
+        found = {}
+        for name in self._running:
+            family = self._family(name)
+            found[name] = sum(sum(each.cpu_times()[:2]) for each in family)
+            if family:
+                found[name] += sum(family[0].cpu_times()[2:4])
+        return found
 
     @property
     def redis_url(self) -> str:

@@ -53,12 +53,12 @@ def pace(limit: int, say: Say) -> list[Figure]:
         house.ask("POST", "/_standin/faults", {"rate_limit": limit})
         house.ask("DELETE", "/_standin/rate")
         house.start_worker(limit)
-        _renew(house)
-        wait_until(lambda: _calls(house)["total"] > limit * LEAD_SECONDS, "the first charges")
+        renew(house)
+        wait_until(lambda: calls(house)["total"] > limit * LEAD_SECONDS, "the first charges")
         say(f"a worker at {limit}/s, for {SECONDS} s …")
-        began, before, cpu = time.monotonic(), _calls(house)["total"], house.cpu_seconds()
+        began, before, cpu = time.monotonic(), calls(house)["total"], house.cpu_seconds()
         time.sleep(SECONDS)
-        after, used = _calls(house), house.cpu_seconds()
+        after, used = calls(house), house.cpu_seconds()
         rate = (after["total"] - before) / (time.monotonic() - began)
         figures = [
             Figure(f"limit {limit}/s: share of it held over {SECONDS} s", rate / limit * 100, "%",
@@ -84,12 +84,12 @@ def free(say: Say) -> list[Figure]:
         house.ask("DELETE", "/_standin/rate")
         house.start_worker(NO_LIMIT)
         say("a worker without a limit …")
-        _renew(house)
+        renew(house)
         first, last = FREE_CHARGES // 10, FREE_CHARGES * 9 // 10
-        wait_until(lambda: _calls(house)["total"] >= first, "the first charges")
-        began, before, cpu = time.monotonic(), _calls(house)["total"], house.cpu_seconds()
-        wait_until(lambda: _calls(house)["total"] >= last, "the charges", 240)
-        done = _calls(house)["total"] - before
+        wait_until(lambda: calls(house)["total"] >= first, "the first charges")
+        began, before, cpu = time.monotonic(), calls(house)["total"], house.cpu_seconds()
+        wait_until(lambda: calls(house)["total"] >= last, "the charges", 240)
+        done = calls(house)["total"] - before
         rate, used = done / (time.monotonic() - began), house.cpu_seconds()
         return [
             Figure("50 ms latency, no limit: a bare pool of 150 threads", bare, "a second"),
@@ -166,13 +166,13 @@ def _params(row: Any) -> dict[str, Any]:
     }
 
 
-def _renew(house: House) -> None:
+def renew(house: House) -> None:
     """What the beat sends once a minute."""
     with Celery(broker=house.redis_url) as app:
         app.send_task("workers.charges.renew", queue="sweeps")
 
 
-def _calls(house: House) -> dict[str, Any]:
+def calls(house: House) -> dict[str, Any]:
     """How the stand-in has counted the calls that take money."""
     told = house.ask("GET", "/_standin/rate")["endpoints"]
     found: dict[str, Any] = told.get(_CALLS, {"total": 0, "max_per_second": 0, "refused": 0})

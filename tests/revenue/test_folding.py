@@ -21,7 +21,7 @@ from billing.pledges.domain import Cadence
 from billing.pledges.service import cancel, make_pledge
 from billing.revenue.folding import LOCK, Folded, fold
 from billing.revenue.rebuild import keep_up, rebuild
-from billing.revenue.tables import RevenueState
+from billing.revenue.tables import ADDED, MONTHS, RevenueState
 from billing.runtime import Runtime
 from billing.supporters.service import get_or_create
 from tests.revenue.lives import RIGA
@@ -86,7 +86,7 @@ def test_a_payment_is_told_once(runtime: Runtime) -> None:
     for _ in range(3):
         assert fold(runtime) is Folded.DONE
         assert told(runtime) == 1000
-    assert [told(runtime, slice_) for slice_ in range(5)] == [1000] * 5
+    assert [told(runtime, slice_) for slice_ in ADDED] == [1000] * len(ADDED)
 
 
 def test_who_commits_late_is_not_left_out(runtime: Runtime) -> None:
@@ -217,3 +217,30 @@ def test_a_late_movement_changes_why_an_earlier_one_counted(runtime: Runtime) ->
     fold(runtime)
     assert promised(runtime) == {"new": 3600, "expansion": 6000}
     assert [each for each in rebuild(runtime) if each.wrong] == []
+
+
+def test_a_month_that_is_over_is_kept_as_one_sum_and_what_comes_late_is_added(
+    runtime: Runtime,
+) -> None:
+    with runtime.database.transaction() as session:
+        pay(session, "txn_1", minor=1000)
+    promise(runtime, 1, 500)
+    fold(runtime)
+    assert told(runtime, MONTHS) == 0, "the month is not over"
+    later = replace(runtime, clock=FixedClock(NOW + timedelta(days=40)))
+    fold(later)
+    assert told(later, MONTHS) == told(later) == 1000
+    with runtime.database.transaction() as session:
+        pay(session, "txn_late", minor=30)
+        pay(session, "txn_new", minor=500, at=NOW + timedelta(days=40))
+    promise(later, 2, 300)
+    fold(later)
+    assert told(later, MONTHS) == 1030
+    assert told(later) == 1530
+    with later.database.transaction() as session:
+        assert rollups_are_the_ledger(later, session).offenders == []
+        session.execute(text("UPDATE revenue_money SET gross = gross + 1 WHERE slice = 20"))
+        wrong = rollups_are_the_ledger(later, session).offenders
+        session.rollback()
+    assert wrong == ["the months of slice 0 of the money come to 1031, their days to 1030"]
+    assert [each for each in rebuild(later) if each.wrong] == []

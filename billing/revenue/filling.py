@@ -1,0 +1,172 @@
+"""Filling empty rollups from the whole history, by the statements that folds are made of.
+
+Nothing is looked up row by row as a fold does: there is nothing yet that could be added to, so
+every sum is made at once, and keys and indexes come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from billing.revenue.days import Days
+from billing.revenue.fold_moves import (
+    AMOUNTS,
+    LINE,
+    RETENTION,
+    SUPPORTERS,
+    fresh_lines,
+    people,
+    promise_sums,
+    standing,
+)
+from billing.revenue.fold_sql import (
+    BY_DAY,
+    daily,
+    details_of,
+    keys_of,
+    money_sums,
+    renewal_sums,
+    sum_months,
+    sums_of,
+)
+from billing.revenue.folding import number_sources, run
+from billing.revenue.tables import PEOPLE
+
+CHUNK = 500_000
+"""How many ledger transactions, supporters or charges are counted by one statement."""
+
+_OLD = "coalesce(t.written_in, 0) < :horizon AND t.id > :after AND t.id <= :until"
+_EVERYBODY = (
+    "SELECT DISTINCT m.supporter_id FROM pledge_movements m"
+    " WHERE m.supporter_id > :after AND m.supporter_id <= :until"
+)
+_ATTEMPTS = "a.charge_id > :after AND a.charge_id <= :until"
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What is counted, and into which tables."""
+
+    to: str
+    """What is put before their names: nothing, or `pg_temp.`."""
+    horizon: int
+    days: Days
+    months_until: date
+
+
+def fill(session: Session, history: History) -> None:
+    """Count everything."""
+    for origin in ("charges", "pledges"):
+        number_sources(session, f"SELECT source FROM {origin}", {})
+    _add_up(session, history, "revenue_money", money_sums(_OLD), ("ledger_transactions", "id"))
+    _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+    _fill_moves(session, history)
+    _add_up(session, history, "revenue_promises", promise_sums(f"{history.to}revenue_moves"), None)
+    _fill_people(session, history)
+    months = {"months_from": date.min, "months_until": history.months_until}
+    for table in BY_DAY:
+        session.execute(text(sum_months(table, history.to)), months)
+
+
+@contextmanager
+def without_indexes(session: Session, tables: Sequence[str]) -> Iterator[None]:
+    """Take primary keys and indexes off, and put them back afterwards."""
+    again: list[str] = []
+    for table in tables:
+        keys = session.execute(_KEYS, {"name": table}).all()
+        again += [f'ALTER TABLE {table} ADD CONSTRAINT "{k}" {made}' for k, made in keys]
+        again += session.scalars(_INDEXES, {"name": table}).all()
+        for key, _ in keys:
+            session.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{key}"'))
+        for index in session.scalars(_INDEX_NAMES, {"name": table}).all():
+            session.execute(text(f'DROP INDEX "{index}"'))
+    yield
+    for statement in again:
+        session.execute(text(statement))
+
+
+def _add_up(
+    session: Session, history: History, table: str, sums: str, chunks: tuple[str, str] | None
+) -> None:
+    """Sums by source and country, a chunk at a time, then all slices at once."""
+    details, names = ", ".join(details_of(table)), sums_of(table)
+    key = f"source_id, country, {details}"
+    session.execute(
+        text(
+            f"CREATE TEMP TABLE parts AS SELECT member_id AS source_id, country, {details},"
+            f" {', '.join(names)} FROM {table} WITH NO DATA"
+        )
+    )
+    for after, until in [(0, 0)] if chunks is None else _chunks(session, *chunks):
+        given = {"horizon": history.horizon, "after": after, "until": until}
+        run(session, f"INSERT INTO parts {sums}", history.days, given)
+    added = ", ".join(f"sum({name})::bigint AS {name}" for name in names)
+    columns = ", ".join((*keys_of(table), *names))
+    session.execute(text("ANALYZE parts"))
+    session.execute(
+        text(
+            f"WITH joint AS MATERIALIZED (SELECT {key}, {added} FROM parts GROUP BY {key}),"
+            f" {daily(table, 'joint')}"
+            f" INSERT INTO {history.to}{table} ({columns}) SELECT {columns} FROM daily"
+        )
+    )
+    session.execute(text("DROP TABLE parts"))
+
+
+def _fill_moves(session: Session, history: History) -> None:
+    for after, until in _chunks(session, "pledge_movements", "supporter_id"):
+        statement = f"""
+            WITH {fresh_lines(_EVERYBODY)}
+            INSERT INTO {history.to}revenue_moves ({LINE}) SELECT {LINE} FROM fresh"""
+        run(session, statement, history.days, {"after": after, "until": until})
+    session.execute(text(f"ANALYZE {history.to}revenue_moves"))
+
+
+def _fill_people(session: Session, history: History) -> None:
+    lines = f"signed AS (SELECT 1 AS sign, {LINE} FROM {history.to}revenue_moves)"
+    for name in ("alike", "mixed"):
+        session.execute(
+            text(
+                f"CREATE TEMP TABLE {name} AS WITH {lines}, {standing('signed')}"
+                f" SELECT * FROM {name}"
+            )
+        )
+        session.execute(text(f"ANALYZE {name}"))
+    for each in PEOPLE:
+        for table, counted in (
+            ("revenue_supporters", SUPPORTERS),
+            ("revenue_retention", RETENTION),
+            ("revenue_amounts", AMOUNTS),
+        ):
+            columns = ", ".join((*keys_of(table), *sums_of(table)))
+            session.execute(
+                text(
+                    f"WITH people AS ({people([each])})"
+                    f" INSERT INTO {history.to}{table} ({columns}) {counted}"
+                )
+            )
+    session.execute(text("DROP TABLE alike, mixed"))
+
+
+def _chunks(session: Session, table: str, column: str) -> list[tuple[int, int]]:
+    """Ranges of ids: above the first number, up to the second."""
+    last = session.scalar(text(f"SELECT coalesce(max({column}), 0) FROM {table}")) or 0
+    return [(after, after + CHUNK) for after in range(0, last, CHUNK)]
+
+
+_KEYS = text(
+    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE conrelid = CAST(:name AS regclass) AND contype = 'p'"
+)
+_PLAIN = (
+    " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE i.indrelid = CAST(:name AS regclass) AND NOT i.indisprimary ORDER BY c.relname"
+)
+_INDEXES = text(f"SELECT pg_get_indexdef(i.indexrelid){_PLAIN}")
+_INDEX_NAMES = text(f"SELECT c.relname{_PLAIN}")
