@@ -5,6 +5,7 @@ from __future__ import annotations
 from billing.charges import tables as charges, tables_after as after_payment
 from billing.checkout import tables as checkout
 from billing.db import Base
+from billing.digest import tables as digest
 from billing.ledger import tables as ledger
 from billing.outbox import OutboxMessage
 from billing.pledges import tables as pledges
@@ -17,6 +18,7 @@ SLICES = (
     charges,
     after_payment,
     checkout,
+    digest,
     ledger,
     OutboxMessage,
     pledges,

@@ -14,6 +14,8 @@ PAGES: tuple[str, ...] = (
     "appeals/appeal.js",
     "checkout/support.html",
     "checkout/thanks.html",
+    "digest/unsubscribe.html",
+    "digest/unsubscribed.html",
     "errors/page.html",
     "pledges/ahead.html",
     "pledges/cancel.html",
@@ -33,7 +35,10 @@ PAGES: tuple[str, ...] = (
     "reminders/unsubscribe.html",
     "reminders/unsubscribed.html",
     "revenue/bridges.html",
+    "revenue/export.html",
+    "revenue/export_refused.html",
     "revenue/figures.html",
+    "revenue/journal.html",
     "revenue/lines.html",
     "revenue/money.html",
     "revenue/moves.html",
@@ -41,6 +46,7 @@ PAGES: tuple[str, ...] = (
     "revenue/refused.html",
     "site/privacy.html",
     "staff/audit_trail.html",
+    "staff/digest.html",
     "staff/join.html",
     "staff/joined.html",
     "staff/link_made.html",
@@ -63,6 +69,8 @@ EMAILS: tuple[str, ...] = (
     "card_expiring",
     "card_needed",
     "confirm_payment",
+    "digest",
+    "digest_confirm",
     "lapsed",
     "pledge_changed",
     "prepaid",
@@ -73,6 +81,9 @@ EMAILS: tuple[str, ...] = (
     "renewal_notice",
 )
 """Every folder of templates/emails/ that something puts into the outbox."""
+
+STAFF_EMAILS = frozenset({"digest", "digest_confirm"})
+"""Those that only staff get: in English, as the staff pages are."""
 
 EMAIL_PARTS = ("subject.txt", "body.txt", "body.html")
 

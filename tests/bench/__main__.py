@@ -1,4 +1,4 @@
-"""`python -m tests.bench [pace25 pace100 free table webhooks]`: see docs/benchmarks.md."""
+"""`python -m tests.bench [pace25 pace100 free table webhooks export]`: see docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 
 import click
 
-from tests.bench import renewals, table, webhooks
+from tests.bench import exports, renewals, table, webhooks
 from tests.bench.figures import Figure, Say
 
 BENCHMARKS: dict[str, Callable[[Say], list[Figure]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Say], list[Figure]]] = {
     "free": renewals.free,
     "table": table.run,
     "webhooks": webhooks.run,
+    "export": exports.run,
 }
 
 
