@@ -14,8 +14,11 @@ from billing.appeals import views as appeals_views
 from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
 from billing.desk import money_views, pledge_views, views as desk_views
+from billing.digest import views as digest_views
 from billing.reminders import views as reminders_views
 from billing.revenue import pages as figures_views, views as revenue_views
+from billing.revenue.exports import views as export_views
+from billing.revenue.journal import views as journal_views
 from billing.runtime import Runtime, build_runtime
 from billing.settings import Settings
 from billing.staff import (
@@ -83,6 +86,12 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(desk_views.blueprint)
     app.register_blueprint(pledge_views.blueprint)
     app.register_blueprint(money_views.blueprint)
+    app.register_blueprint(export_views.blueprint)
+    app.register_blueprint(journal_views.blueprint)
+    csrf.exempt(digest_views.one_click)
+    app.register_blueprint(digest_views.blueprint)
+    app.register_blueprint(digest_views.public)
+    app.register_blueprint(digest_views.one_click)
     staff_guard.register(app)
     l10n.register(app)
     pages.register(app)

@@ -7,7 +7,8 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 
 import click
 from cryptography.fernet import Fernet
@@ -23,6 +24,10 @@ from billing.local.running import environment
 from billing.migrate import migrate as run_migrations
 from billing.reminders import brake
 from billing.retry import retry_events, retry_mail
+from billing.revenue.exports.streaming import Download
+from billing.revenue.journal.formats import Format
+from billing.revenue.journal.making import Ordered, make as make_journal
+from billing.revenue.journal.months import JournalError
 from billing.revenue.rebuild import rebuild
 from billing.revenue.renewals import lines
 from billing.runtime import Runtime, build_runtime
@@ -38,6 +43,7 @@ from billing.staff.formats import Formats
 from billing.staff.relying_party import relying_party
 
 _WATCH_SECONDS = 2.0
+_FORMATS = click.Choice([each.value for each in Format])
 
 
 @contextmanager
@@ -190,6 +196,27 @@ def rebuild_figures() -> None:
             f"{each.table}: " + (f"{each.wrong:,} rows put right" if each.wrong else "right")
         )
     sys.exit(1 if any(each.wrong for each in found) else 0)
+
+
+@main.command()
+@click.option("--month", required=True, help="A month that is over, such as 2026-10.")
+@click.option("--format", "format_", type=_FORMATS, default=Format.CSV.value)
+def journal(month: str, format_: str) -> None:
+    """Print a month of the ledger for the accountant: double-entry CSV, or Beancount."""
+    ordered = Ordered(month=month, format=format_)
+    with _runtime() as runtime:
+        make = partial(make_journal, ordered, runtime.settings.newsroom, runtime.clock.now())
+        try:
+            file = Download(runtime, make, staff_member_id=None, detail=ordered.detail())
+        except JournalError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+        with closing(file):
+            for piece in file:
+                click.echo(piece, nl=False)
+        if not file.whole:
+            click.echo("The journal was cut off; please try again.", err=True)
+            sys.exit(1)
 
 
 @main.group()

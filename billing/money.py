@@ -10,6 +10,17 @@ CURRENCIES: dict[str, int] = {"usd": 2, "eur": 2, "gbp": 2, "jpy": 0}
 Source: ISO 4217; https://docs.stripe.com/currencies#zero-decimal names those without minor units.
 """
 
+_ZERO_DECIMAL = frozenset(
+    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
+     "xof", "xpf")
+)  # fmt: skip
+_THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
+"""Currencies in which money may move on a Stripe account though they are not offered here.
+
+Source: https://docs.stripe.com/currencies#zero-decimal and #three-decimal. Stripe counts ISK and
+UGX in hundredths, though they have none.
+"""
+
 
 class CurrencyMismatchError(ValueError):
     """Two sums of different currencies were put together."""
@@ -56,10 +67,21 @@ class Money:
 
 
 def exponent(currency: str) -> int:
-    """Digits after the decimal point of `currency`; 2 for one that is not offered here."""
-    return CURRENCIES.get(currency, 2)
+    """Digits after the decimal point of `currency`, as Stripe counts its minor units."""
+    if currency in CURRENCIES:
+        return CURRENCIES[currency]
+    return 0 if currency in _ZERO_DECIMAL else 3 if currency in _THREE_DECIMAL else 2
 
 
 def scale(currency: str) -> int:
     """Minor units in one major unit: 100 for USD, 1 for JPY."""
     return int(10 ** exponent(currency))
+
+
+def plain_decimal(minor: int, currency: str) -> str:
+    """A sum for machines, exact: 1234.50, -1234 (yen), 1.234 (dinar)."""
+    digits, sign, minor = exponent(currency), "-" if minor < 0 else "", abs(minor)
+    if not digits:
+        return f"{sign}{minor}"
+    whole, rest = divmod(minor, 10**digits)
+    return f"{sign}{whole}.{rest:0{digits}d}"

@@ -10,6 +10,7 @@ from billing.charges import (
 from billing.checkout import tables as checkout
 from billing.db import Base
 from billing.desk import tables as desk
+from billing.digest import tables as digest
 from billing.ledger import tables as ledger
 from billing.outbox import OutboxMessage
 from billing.pledges import tables as pledges
@@ -23,6 +24,7 @@ SLICES = (
     after_payment,
     checkout,
     desk,
+    digest,
     ledger,
     offline,
     OutboxMessage,

@@ -29,6 +29,8 @@ PAGES: tuple[str, ...] = (
     "desk/resume.html",
     "desk/search.html",
     "desk/take_back.html",
+    "digest/unsubscribe.html",
+    "digest/unsubscribed.html",
     "errors/page.html",
     "pledges/ahead.html",
     "pledges/cancel.html",
@@ -48,7 +50,10 @@ PAGES: tuple[str, ...] = (
     "reminders/unsubscribe.html",
     "reminders/unsubscribed.html",
     "revenue/bridges.html",
+    "revenue/export.html",
+    "revenue/export_refused.html",
     "revenue/figures.html",
+    "revenue/journal.html",
     "revenue/lines.html",
     "revenue/money.html",
     "revenue/moves.html",
@@ -56,6 +61,7 @@ PAGES: tuple[str, ...] = (
     "revenue/refused.html",
     "site/privacy.html",
     "staff/audit_trail.html",
+    "staff/digest.html",
     "staff/join.html",
     "staff/joined.html",
     "staff/link_made.html",
@@ -78,6 +84,8 @@ EMAILS: tuple[str, ...] = (
     "card_expiring",
     "card_needed",
     "confirm_payment",
+    "digest",
+    "digest_confirm",
     "lapsed",
     "link_asked",
     "pledge_changed",
@@ -89,6 +97,9 @@ EMAILS: tuple[str, ...] = (
     "renewal_notice",
 )
 """Every folder of templates/emails/ that something puts into the outbox."""
+
+STAFF_EMAILS = frozenset({"digest", "digest_confirm"})
+"""Those that only staff get: in English, as the staff pages are."""
 
 EMAIL_PARTS = ("subject.txt", "body.txt", "body.html")
 

@@ -25,6 +25,7 @@ app.conf.update(
     include=[
         "workers.cards",
         "workers.charges",
+        "workers.digest",
         "workers.events",
         "workers.mail",
         "workers.pledges",

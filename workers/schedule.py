@@ -75,6 +75,7 @@ def schedule(tick_seconds: float) -> dict[str, Entry]:
         "put due reminders in the outbox": _every(tick_seconds, "workers.reminders.send_due"),
         "erase reminders that went out": _every(slow, "workers.reminders.erase_old"),
         "keep the revenue figures up to date": _every(quick, "workers.revenue.fold"),
+        "send the weekly digest": _every(slow, "workers.digest.send_weekly"),
         "find webhook events that never came": _every(slow, "workers.events.backfill_events"),
         "close checkouts that ran out": _every(slow, "workers.charges.close_checkouts"),
         "reconcile payouts": _every(slow, "workers.charges.reconcile_payouts"),

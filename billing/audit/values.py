@@ -14,6 +14,7 @@ from billing.audit.findings import Finding, count, offenders
 from billing.charges.tables import Charge
 from billing.crypto import UnreadableError
 from billing.db import Base
+from billing.digest.tables import DigestReader
 from billing.pledges.domain import Calendar, after_pause
 from billing.pledges.tables import Pledge, PledgeChange
 from billing.reminders.tables import Reminder
@@ -136,6 +137,8 @@ def _people(session: Session) -> Iterator[tuple[str, bytes, bytes]]:
     )
     for row in session.execute(reminders.execution_options(yield_per=_CHUNK)):
         yield f"reminder {row.id}", row.email_digest, row.email_encrypted
+    for reader in session.scalars(select(DigestReader)):
+        yield f"digest reader {reader.id}", reader.email_digest, reader.email_encrypted
 
 
 def _plain_columns() -> Iterator[tuple[str, str]]:

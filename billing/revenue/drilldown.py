@@ -119,6 +119,32 @@ def money_lines(
     limit: int = PAGE,
 ) -> list[MoneyLine]:
     """The ledger transactions of a figure. At most two queries."""
+    statement = money_statement(
+        session,
+        filters,
+        figure,
+        settled_currency=settled_currency,
+        zone=zone,
+        after=after,
+        limit=limit,
+    )
+    return [
+        MoneyLine(**row._mapping)  # noqa: SLF001 - a row as a mapping
+        for row in session.execute(statement)
+    ]
+
+
+def money_statement(
+    session: Session,
+    filters: Filters,
+    figure: MoneyFigure,
+    *,
+    settled_currency: str,
+    zone: ZoneInfo,
+    after: Place | None = None,
+    limit: int | None = None,
+) -> TextClause:
+    """What finds the ledger transactions of a figure, all of them without a `limit`."""
     days = Days(filters.period.first, filters.period.last, zone)
     given = {
         **_given(session, filters),
@@ -133,11 +159,7 @@ def money_lines(
             microsecond=after.moment % 10**6
         )
         given["id"] = after.id
-    query = _money_query(filters, figure, after=after is not None)
-    return [
-        MoneyLine(**row._mapping)  # noqa: SLF001 - a row as a mapping
-        for row in session.execute(_typed(query, given), given)
-    ]
+    return _bound(_money_query(filters, figure, after=after is not None), given)
 
 
 def move_lines(
@@ -149,6 +171,22 @@ def move_lines(
     limit: int = PAGE,
 ) -> list[MoveLine]:
     """The movements of a bridge, all or of one kind. At most two queries."""
+    statement = move_statement(session, filters, kind, after=after, limit=limit)
+    return [
+        MoveLine(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
+        for row in session.execute(statement)
+    ]
+
+
+def move_statement(
+    session: Session,
+    filters: Filters,
+    kind: MoveKind | None,
+    *,
+    after: Place | None = None,
+    limit: int | None = None,
+) -> TextClause:
+    """What finds the movements of a bridge, all of them without a `limit`."""
     given = {
         **_given(session, filters),
         "first": filters.period.first,
@@ -168,10 +206,7 @@ def move_lines(
                v.yearly_minor, v.cadence
         FROM revenue_moves v WHERE v.day >= :first AND v.day <= :last AND {where}
         ORDER BY v.day DESC, v.origin_id DESC, v.part DESC LIMIT :limit"""
-    return [
-        MoveLine(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
-        for row in session.execute(_typed(query, given), given)
-    ]
+    return _bound(query, given)
 
 
 def place_of_money(line: MoneyLine) -> Place:
@@ -276,10 +311,8 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def _typed(query: str, given: dict[str, object]) -> TextClause:
+def _bound(query: str, given: dict[str, object]) -> TextClause:
     used = [name for name in given if f":{name}" in query]
-    for name in set(given) - set(used):
-        del given[name]
     return text(query).bindparams(
-        *(bindparam(name, type_=_TYPES.get(name, String)) for name in used)
+        *(bindparam(name, given[name], type_=_TYPES.get(name, String)) for name in used)
     )

@@ -91,7 +91,7 @@ def read_filters(
     """
     values = _once(given, {*NAMES, *extra})
     period, preset = _period(values, today, default)
-    drawn = _chosen(Step, values.get("by", step.value), "step")
+    drawn = chosen(Step, values.get("by", step.value), "step")
     if period.days > _MOST_DAYS.get(drawn, period.days):
         raise FilterError(f"A period of {period.days} days is too long to be shown by {drawn}.")
     cadence = values.get("cadence")
@@ -103,7 +103,7 @@ def read_filters(
         campaign=_name(values, "campaign"),
         appeal=_name(values, "appeal"),
         article=_name(values, "article"),
-        cadence=None if cadence is None else _chosen(Cadence, cadence, "cadence"),
+        cadence=None if cadence is None else chosen(Cadence, cadence, "cadence"),
         country=_country(values.get("country")),
         extra={name: values[name] for name in extra if name in values},
     )
@@ -125,7 +125,7 @@ def _period(
     values: Mapping[str, str], today: date, default: Preset
 ) -> tuple[Period, Preset | None]:
     if "from" not in values and "to" not in values:
-        preset = _chosen(Preset, values.get("period", default.value), "period")
+        preset = chosen(Preset, values.get("period", default.value), "period")
         return period_of(preset, today), preset
     if "period" in values:
         raise FilterError("Give either a period or from and to, not both.")
@@ -151,7 +151,12 @@ def _date(written: str, name: str) -> date:
     return day
 
 
-def _chosen(kind: Any, value: str, name: str) -> Any:
+def chosen(kind: Any, value: str, name: str) -> Any:
+    """One of a kind by the value that an address gives.
+
+    Raises:
+        FilterError: when there is none of that value.
+    """
     try:
         return kind(value)
     except ValueError:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, abort, current_app, g, render_template, request
 from werkzeug.exceptions import Forbidden
 
 from billing.staff import step_up
@@ -98,6 +98,16 @@ def drop_cookie() -> None:
 def with_passkeys() -> None:
     """Have the page that answers this request load the one script that asks for passkeys."""
     g.staff_passkeys = True
+
+
+def with_own_script() -> None:
+    """Have the page that answers this request load a script of ours, which may ask us for more."""
+    g.staff_passkeys = True
+
+
+def refuse(needed: Role) -> NoReturn:
+    """Refuse whoever is signed in what takes the role `needed`, where only the view can tell."""
+    abort(_refuse_role(signed_in(), needed))
 
 
 def cookie_name() -> str:

@@ -27,7 +27,8 @@ _HOME = "/staff/"
 def step_up(*, back: str = "") -> Callable[[V], V]:
     """Have a view ask for the passkey again; `back` is the endpoint of the page with its form.
 
-    Arguments of the view's address that the page's address has too are handed on to it.
+    Arguments of the view's address that the page's address has too are handed on to it, and so is
+    what the form's own address asks for.
     """
 
     def mark(view: V) -> V:
@@ -53,7 +54,8 @@ def ask_now(*, back: str = "") -> Response:
     """The way to be asked, for views that ask only at times (above a sum, say)."""
     in_form = request.method not in {"GET", "HEAD"}
     if in_form and back:
-        to = url_for(back, **_arguments(back))
+        query = request.query_string.decode()
+        to = url_for(back, **_arguments(back)) + (f"?{query}" if query else "")
     else:
         to = request.path if in_form else request.full_path.rstrip("?")
     where = url_for("staff.verify", next=to, form="1" if in_form else None)

@@ -10,7 +10,7 @@ from functools import partial
 
 import click
 
-from tests.bench import dashboards, renewals, table, upkeep, webhooks
+from tests.bench import dashboards, exports, renewals, table, upkeep, webhooks
 from tests.bench.figures import Figure, Say
 
 BENCHMARKS: dict[str, Callable[[Say], list[Figure]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[Say], list[Figure]]] = {
     "free": renewals.free,
     "table": table.run,
     "webhooks": webhooks.run,
+    "export": exports.run,
     "figures": upkeep.run,
     "dashboards": dashboards.run,
 }

@@ -30,6 +30,9 @@ OPEN = {
     "staff_links.use_local_link",
 }
 ASKS_AGAIN = {
+    "exports.download",
+    "exports.page",
+    "journal.download",
     "staff_members.change_role",
     "staff_members.disable",
     "staff_members.enable",

@@ -1,0 +1,1 @@
+"""Tables of the revenue pages as CSV, streamed."""

@@ -1,0 +1,1 @@
+"""A month of the ledger for the accountant: double-entry CSV, and Beancount's format."""

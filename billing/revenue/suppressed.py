@@ -1,0 +1,65 @@
+"""How many payments stand behind sums, as far as whoever sees no person may know. Pure.
+
+A sum of one payment is what somebody gave. So where fewer than five payments make it (ADR 0054),
+the sum is left out with their number, and so is another one, lest a total bring it back. What is
+shown is rounded, so that the difference of two sums tells no small payment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from billing.money import Money
+from billing.revenue.figures import MoneyRow
+from billing.staff.suppression import hidden
+
+_PARTS_OF_GOAL = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """Numbers of payments in a period; None for what is left out, the sum beside it too."""
+
+    payments: int | None
+    gifts: int | None
+    pledges: int | None
+
+    @classmethod
+    def of(cls, rows: Iterable[MoneyRow], currency: str) -> Counted:
+        """What was settled in a currency, counted."""
+        rows = [row for row in rows if row.settled_currency == currency]
+        payments = sum(row.payments for row in rows)
+        gifts = sum(row.payments for row in rows if row.is_gift)
+        return cls(payments=payments, gifts=gifts, pledges=payments - gifts)
+
+
+def suppressed(parts: Sequence[Counted]) -> list[Counted]:
+    """Periods that lie side by side, without what could be told of few people.
+
+    A period that is left out is so with both its parts. Of a period that is shown, gifts and
+    pledges are shown both or neither, since they add up to it.
+    """
+    left_out = hidden([each.payments or 0 for each in parts])
+    return [
+        Counted(payments=None, gifts=None, pledges=None) if place in left_out else _with_parts(each)
+        for place, each in enumerate(parts)
+    ]
+
+
+def _with_parts(each: Counted) -> Counted:
+    if hidden([each.gifts or 0, each.pledges or 0]):
+        return replace(each, gifts=None, pledges=None)
+    return each
+
+
+def rounding_step(goal: Money) -> int:
+    """1, 2 or 5 times a power of ten, at most a hundredth of the goal, in its minor units."""
+    most = max(1, goal.minor // _PARTS_OF_GOAL)
+    power: int = 10 ** (len(str(most)) - 1)
+    return power * max(each for each in (1, 2, 5) if power * each <= most)
+
+
+def rounded(minor: int, step: int) -> int:
+    """To the nearest multiple of `step`, half to even."""
+    return round(minor / step) * step
