@@ -15,4 +15,4 @@ def ask_exactly(
     session: Session, newsroom: NewsroomSettings, filters: Filters, today: date
 ) -> Asked:
     """Figures to the cent, of few people too: whoever hands them on leaves out what must be."""
-    return ask(session, newsroom, filters, today)
+    return ask(session, newsroom, filters, today, sees_people=True)
