@@ -13,19 +13,19 @@ from sqlalchemy.orm import Session
 from billing.charges.attention import attention
 from billing.db import Json
 from billing.digest.domain import CHART_WEEKS, WEEK, YEAR, Week, bar
+from billing.digest.suppressed import Counted, suppressed
 from billing.money import Money
 from billing.reminders import brake
 from billing.revenue import figures, reading, service
 from billing.revenue.bridge import Bridge, month_of
 from billing.revenue.days import begins
 from billing.revenue.domain import Takings
-from billing.revenue.exact import ask_exactly
 from billing.revenue.figures import Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period
 from billing.revenue.reading import takings_of
-from billing.revenue.suppressed import Counted, rounded, rounding_step, suppressed
 from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import round_to, rounding_step
 from billing.settings import NewsroomSettings
 from billing.staff.formats import Formats
 from billing.staff.suppression import hidden, is_small
@@ -68,7 +68,7 @@ def read_digest(
     """
     week = Week(monday).back(WEEK)
     filters = Filters(period=Period(week.monday, week.sunday))
-    asked = ask_exactly(session, newsroom, filters, today)
+    asked = reading.ask(session, newsroom, filters, today, sees_people=True)
     if asked.folded_at is None or asked.folded_at < begins(monday, newsroom.timezone):
         return None
     weeks = [week.back(WEEK * each) for each in reversed(range(CHART_WEEKS))]
@@ -163,7 +163,7 @@ class _Words:
     def money(self, minor: int | None) -> str:
         if minor is None:
             return FEW
-        return self.formats.whole(Money(rounded(minor, self.step), self.currency))
+        return self.formats.whole(Money(round_to(minor, self.step), self.currency))
 
     def a_month(self, twelfths: int | None) -> str:
         return FEW if twelfths is None else self.money(month_of(twelfths, self.currency).minor)
@@ -208,7 +208,7 @@ class _Words:
         if not known:
             return "Too few payments in the week, or in the one before, to compare them."
         name, is_, was = max(known, key=lambda each: abs(each[1] - each[2]))
-        difference = rounded(is_, self.step) - rounded(was, self.step)
+        difference = round_to(is_, self.step) - round_to(was, self.step)
         if not difference:
             return "Nothing differs much from the week before."
         which = "more" if difference > 0 else "less"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import select
+from sqlalchemy import literal, null, select
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
@@ -59,6 +59,8 @@ EXAMPLES = {
     "supporter_id": Supporter.id,
     "charge_id": Charge.id,
     "pledge_id": Pledge.id,
+    "name": literal("gross-to-net"),
+    "token": null(),
 }
 """What stands for an argument of an address: the first of its kind."""
 

@@ -36,7 +36,7 @@ from billing.money import Money
 from billing.outbox import OutboxMessage, OutboxStatus, claim, take
 from billing.revenue.rebuild import keep_up
 from billing.revenue.service import overview
-from billing.revenue.suppressed import rounding_step
+from billing.revenue.viewers import rounding_step
 from billing.runtime import Runtime
 from billing.seed.demo import seed_demo
 from billing.staff.domain import Role

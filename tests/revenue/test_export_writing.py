@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
+from billing.digest.suppressed import Counted, suppressed
 from billing.money import Money, plain_decimal
 from billing.revenue.exports.writing import Writer, safe_text
 from billing.revenue.figures import MoneyRow
-from billing.revenue.suppressed import Counted, suppressed
 
 RIGA = ZoneInfo("Europe/Riga")
 FORMULAS = "=+-@\uff1d\uff0b\uff0d\uff20"

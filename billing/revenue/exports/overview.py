@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from billing.money import Money
-from billing.revenue import figures, reading
+from billing.revenue import reading
 from billing.revenue.bridge import Bridge, month_of
 from billing.revenue.exports.tables import Table, Wanted
 from billing.revenue.exports.writing import Cell, Row
-from billing.revenue.figures import MoneyRow
-from billing.revenue.periods import Period, Preset, steps
-from billing.revenue.reading import Standing, takings_of
-from billing.revenue.suppressed import Counted, rounded, rounding_step, suppressed
+from billing.revenue.periods import Period, Preset
+from billing.revenue.reading import Part, Standing
 from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import PAID
 from billing.staff.domain import Role
 
 
@@ -68,45 +67,23 @@ def _bridge(seen: Bridge) -> Iterable[Cell]:
 
 
 def _money(wanted: Wanted) -> Iterator[Row]:
-    parts = steps(wanted.asked.filters.period, wanted.asked.filters.step)
-    return _exactly(wanted, parts) if wanted.sees_people else _for_viewers(wanted, parts)
-
-
-def _exactly(wanted: Wanted, parts: list[Period]) -> Iterator[Row]:
     currency = wanted.asked.currency
-    for period, rows in zip(parts, _money_rows(wanted, parts), strict=True):
-        takings = takings_of(rows, currency)
-        sums = [takings.gifts, takings.pledges, takings.gross, takings.refunds, takings.disputes,
-                takings.fees, takings.net]  # fmt: skip
-        counted = Counted.of(rows, currency)
-        yield (*_days(period), counted.payments, *_sums(sums, currency), currency.upper())
+    _, parts, _ = reading.read_parts(wanted.session, wanted.asked)
+    for part in parts:
+        sums = (_sum(part, name, currency, wanted) for name in _SUMS)
+        yield (*_days(part.period), *sums, currency.upper())
 
 
-def _for_viewers(wanted: Wanted, parts: list[Period]) -> Iterator[Row]:
-    """Whole months that are over, with rounded sums of five payments or more."""
-    currency, step = wanted.asked.currency, rounding_step(wanted.newsroom.goal)
-    this_month = wanted.asked.today.replace(day=1)
-    over = [each for each in parts if each.is_whole_months and each.last < this_month]
-    found = _money_rows(wanted, over)
-    shown = suppressed([Counted.of(rows, currency) for rows in found])
-    for period, rows, counts in zip(over, found, shown, strict=True):
-        takings = takings_of(rows, currency)
-        told = {"gifts": counts.gifts, "pledges": counts.pledges, "gross": counts.payments}
-        sums = [
-            None if count is None else rounded(getattr(takings, name), step)
-            for name, count in told.items()
-        ]
-        one_by_one = [None] * 4
-        cells = _sums([*sums, *one_by_one], currency)
-        yield (*_days(period), counts.payments, *cells, currency.upper())
+_SUMS = ("gifts", "pledges", "gross", "refunds", "disputes", "fees", "net")
+_AMONG_FEES = ("refunds", "disputes")
+"""What viewers are told in one sum with the fees."""
 
 
-def _money_rows(wanted: Wanted, parts: list[Period]) -> list[list[MoneyRow]]:
-    return figures.money(wanted.session, wanted.asked.cells, parts) if parts else []
-
-
-def _sums(sums: Iterable[int | None], currency: str) -> Iterator[Cell]:
-    return (None if each is None else Money(each, currency) for each in sums)
+def _sum(part: Part, name: str, currency: str, wanted: Wanted) -> Money | None:
+    """A sum, unless it is not shown to whoever asks."""
+    if {PAID, name} & part.hidden or (name in _AMONG_FEES and not wanted.asked.sees_people):
+        return None
+    return Money(getattr(part.takings, name), currency)
 
 
 def _days(period: Period) -> tuple[Cell, Cell]:
@@ -140,8 +117,7 @@ TABLES = (
         title="Gross to net, by day, week or month",
         page="figures.money",
         columns=(
-            "first_day", "last_day", "payments", "gifts", "pledges", "gross", "refunds",
-            "disputes", "fees", "net", "currency",
+            "first_day", "last_day", *_SUMS, "currency",
         ),
         rows=_money,
         role=Role.VIEWER,

@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from billing.revenue.exact import ask_exactly
+from billing.revenue import reading
 from billing.revenue.exports.streaming import Piece, bound
 from billing.revenue.exports.tables import ROWS_AT_ONCE, Table, Wanted
 from billing.revenue.exports.writing import Row, Writer
@@ -30,9 +30,9 @@ def pieces_of(
     Raises:
         FilterError: before the first piece, where the address asks for what cannot be.
     """
-    asked = ask_exactly(session, newsroom, filters, today)
+    asked = reading.ask(session, newsroom, filters, today, sees_people=role.covers(Role.DESK))
     bound(session)
-    wanted = Wanted(session=session, asked=asked, newsroom=newsroom, role=role)
+    wanted = Wanted(session=session, asked=asked, newsroom=newsroom)
     rows = iter(table.rows(wanted))
     return _pieces(table, rows, Writer(newsroom.timezone))
 

@@ -26,12 +26,6 @@ class Wanted:
     session: Session
     asked: Asked
     newsroom: NewsroomSettings
-    role: Role
-
-    @property
-    def sees_people(self) -> bool:
-        """Whether nothing has to be left out for being of few people."""
-        return self.role.covers(Role.DESK)
 
 
 @dataclass(frozen=True, kw_only=True)

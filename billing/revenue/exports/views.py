@@ -15,14 +15,13 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from billing.revenue.exact import ask_exactly
+from billing.revenue import reading, viewers
 from billing.revenue.exports.catalogue import find_table, tables_on
 from billing.revenue.exports.pieces import pieces_of
 from billing.revenue.exports.sending import send
 from billing.revenue.exports.streaming import bound
 from billing.revenue.exports.tables import Table, Wanted
 from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
-from billing.revenue.periods import Step
 from billing.staff.audit_trail import Detail
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
@@ -60,7 +59,7 @@ def page(name: str) -> str:
         filename=_filename(table, filters),
         address=_address(table, filters),
         back=f"{url_for(table.page)}?{filters.query()}",
-        sees_people=wanted.sees_people,
+        sees_people=wanted.asked.sees_people,
         staff=signed_in(),
     )
 
@@ -79,11 +78,11 @@ def download(name: str) -> Response:
 
 @blueprint.errorhandler(FilterError)
 def _refuse(error: FilterError) -> Response:
-    """What was asked for cannot be: a sentence, and the way back."""
-    return make_response(
-        render_template("revenue/refused.html", reason=str(error), staff=signed_in()),
-        HTTPStatus.BAD_REQUEST,
-    )
+    """What was asked for cannot be, or not for this role: a sentence, and the way back."""
+    not_for_them = isinstance(error, viewers.NotForViewersError)
+    status = HTTPStatus.FORBIDDEN if not_for_them else HTTPStatus.BAD_REQUEST
+    page = render_template("revenue/refused.html", reason=str(error), staff=signed_in())
+    return make_response(page, status)
 
 
 @blueprint.app_context_processor
@@ -107,10 +106,9 @@ def _table(name: str) -> Table:
 def _filters(table: Table) -> Filters:
     given = list(request.args.items(multi=True))
     filters = read_filters(given, _today(), default=table.default, extra=table.extra)
-    narrow = filters.is_filtered or filters.step is not Step.MONTH
-    if narrow and not signed_in().role.covers(Role.DESK):
-        raise FilterError("Filters, days and weeks take a role that may see people.")
-    return filters
+    if signed_in().role.covers(Role.DESK):
+        return filters
+    return viewers.narrowed(filters, _today(), {name for name, _ in given})
 
 
 def _today() -> date:
@@ -119,8 +117,9 @@ def _today() -> date:
 
 def _wanted(session: Session, filters: Filters) -> Wanted:
     newsroom = runtime().settings.newsroom
-    asked = ask_exactly(session, newsroom, filters, _today())
-    return Wanted(session=session, asked=asked, newsroom=newsroom, role=signed_in().role)
+    sees_people = signed_in().role.covers(Role.DESK)
+    asked = reading.ask(session, newsroom, filters, _today(), sees_people=sees_people)
+    return Wanted(session=session, asked=asked, newsroom=newsroom)
 
 
 def _count(session: Session, table: Table, wanted: Wanted) -> int | None:

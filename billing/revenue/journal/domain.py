@@ -12,7 +12,7 @@ from datetime import datetime
 
 from billing.ledger.domain import Account
 
-NAMES: dict[str, str] = {
+NAMES = {
     Account.STRIPE: "Assets:Stripe:Balance",
     Account.BANK: "Assets:Stripe:Paid-Out",
     Account.GIFTS: "Income:Gifts",
@@ -22,7 +22,7 @@ NAMES: dict[str, str] = {
     Account.FEES: "Expenses:Fees:Stripe",
     Account.CONVERSION: "Equity:Conversions",
     Account.OTHER: "Equity:Not-Of-Tuppence",
-    "offline": "Assets:Offline",
+    Account.OFFLINE: "Assets:Offline",
 }
 """Names that Beancount takes: https://beancount.github.io/docs/beancount_language_syntax.html."""
 OPENING = "Equity:Opening-Balances"

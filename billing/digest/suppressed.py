@@ -1,8 +1,7 @@
 """How many payments stand behind sums, as far as whoever sees no person may know. Pure.
 
 A sum of one payment is what somebody gave. So where fewer than five payments make it (ADR 0054),
-the sum is left out with their number, and so is another one, lest a total bring it back. What is
-shown is rounded, so that the difference of two sums tells no small payment.
+the sum is left out with their number, and so is another one, lest a total bring it back.
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from billing.money import Money
 from billing.revenue.figures import MoneyRow
 from billing.staff.suppression import hidden
-
-_PARTS_OF_GOAL = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,3 @@ def _with_parts(each: Counted) -> Counted:
     if hidden([each.gifts or 0, each.pledges or 0]):
         return replace(each, gifts=None, pledges=None)
     return each
-
-
-def rounding_step(goal: Money) -> int:
-    """1, 2 or 5 times a power of ten, at most a hundredth of the goal, in its minor units."""
-    most = max(1, goal.minor // _PARTS_OF_GOAL)
-    power: int = 10 ** (len(str(most)) - 1)
-    return power * max(each for each in (1, 2, 5) if power * each <= most)
-
-
-def rounded(minor: int, step: int) -> int:
-    """To the nearest multiple of `step`, half to even."""
-    return round(minor / step) * step
