@@ -16,7 +16,13 @@ from billing.checkout import mend_views, views as checkout_views
 from billing.desk import money_views, pledge_views, views as desk_views
 from billing.digest import views as digest_views
 from billing.reminders import views as reminders_views
-from billing.revenue import pages as figures_views, views as revenue_views
+from billing.revenue import (
+    ground_pages,
+    pages as figures_views,
+    people_list_pages,
+    people_pages,
+    views as revenue_views,
+)
 from billing.revenue.exports import views as export_views
 from billing.revenue.journal import views as journal_views
 from billing.runtime import Runtime, build_runtime
@@ -92,6 +98,9 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(digest_views.blueprint)
     app.register_blueprint(digest_views.public)
     app.register_blueprint(digest_views.one_click)
+    app.register_blueprint(people_pages.blueprint)
+    app.register_blueprint(people_list_pages.blueprint)
+    app.register_blueprint(ground_pages.blueprint)
     staff_guard.register(app)
     l10n.register(app)
     pages.register(app)

@@ -12,6 +12,8 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -105,6 +107,13 @@ class Attempt(Base):
         Index("ix_attempts_returned_at", "returned_at", postgresql_where="returned_at IS NOT NULL"),
         Index("ix_attempts_stripe_payment_intent_id", "stripe_payment_intent_id"),
         Index(
+            "ix_attempts_first_failed",
+            func.coalesce(text("decline_code"), text("error_code"), text("'unknown'")),
+            "started_at",
+            "id",
+            postgresql_where="number = 1 AND status IN ('declined', 'refused')",
+        ),
+        Index(
             "ix_attempts_unsettled",
             "started_at",
             postgresql_where="status IN ('in_flight', 'unknown')",
@@ -164,6 +173,7 @@ class WebhookEvent(Base):
             "id",
             postgresql_where="status = 'stored'",
         ),
+        Index("ix_webhook_events_object_id", "object_id"),
     )
 
     id: Mapped[RowId]

@@ -76,6 +76,13 @@ class Pledge(Base):
             "card_expires_on",
             postgresql_where="status IN ('active', 'paused') AND card_expires_on IS NOT NULL",
         ),
+        Index(
+            "ix_pledges_past_due",
+            "past_due_since",
+            "id",
+            postgresql_where="status = 'past_due'",
+            postgresql_include=["currency", "cadence", "amount_minor", "fee_cover_minor"],
+        ),
         Index("ix_pledges_paused_until", "paused_until", postgresql_where="status = 'paused'"),
         Index("ix_pledges_stripe_payment_method_id", "stripe_payment_method_id"),
         Index("ix_pledges_stripe_customer_id", "stripe_customer_id"),

@@ -147,7 +147,7 @@ def money_statement(
     """What finds the ledger transactions of a figure, all of them without a `limit`."""
     days = Days(filters.period.first, filters.period.last, zone)
     given = {
-        **_given(session, filters),
+        **parameters(session, filters),
         "starts_at": days.starts_at,
         "ends_at": days.ends_at,
         "settled": settled_currency,
@@ -159,7 +159,7 @@ def money_statement(
             microsecond=after.moment % 10**6
         )
         given["id"] = after.id
-    return _bound(_money_query(filters, figure, after=after is not None), given)
+    return bound(_money_query(filters, figure, after=after is not None), given)
 
 
 def move_lines(
@@ -188,12 +188,12 @@ def move_statement(
 ) -> TextClause:
     """What finds the movements of a bridge, all of them without a `limit`."""
     given = {
-        **_given(session, filters),
+        **parameters(session, filters),
         "first": filters.period.first,
         "last": filters.period.last,
         "limit": limit,
     }
-    conditions = [_chosen(filters, "v.cadence", "v.currency", "v.source_id", "v.country")]
+    conditions = [fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")]
     if kind is not None:
         conditions.append("v.kind = :kind")
         given["kind"] = kind.value
@@ -206,7 +206,7 @@ def move_statement(
                v.yearly_minor, v.cadence
         FROM revenue_moves v WHERE v.day >= :first AND v.day <= :last AND {where}
         ORDER BY v.day DESC, v.origin_id DESC, v.part DESC LIMIT :limit"""
-    return _bound(query, given)
+    return bound(query, given)
 
 
 def place_of_money(line: MoneyLine) -> Place:
@@ -220,7 +220,8 @@ def place_of_move(line: MoveLine) -> Place:
     return Place(line.day.toordinal(), line.origin_id, line.part)
 
 
-def _given(session: Session, filters: Filters) -> dict[str, object]:
+def parameters(session: Session, filters: Filters) -> dict[str, object]:
+    """What the conditions of `fitting` are given. At most one query."""
     given: dict[str, object] = {}
     if filters.campaign or filters.appeal or filters.article:
         given["sources"] = list(find_sources(session, filters))
@@ -230,7 +231,7 @@ def _given(session: Session, filters: Filters) -> dict[str, object]:
     return given
 
 
-def _chosen(filters: Filters, cadence: str, currency: str, source: str, country: str) -> str:
+def fitting(filters: Filters, cadence: str, currency: str, source: str, country: str) -> str:
     """The conditions that the filters make; `true` where there are none."""
     conditions = ["true"]
     if filters.campaign or filters.appeal or filters.article:
@@ -252,7 +253,7 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
         MoneyFigure.DISPUTES: "-(line.net + line.fee)",
     }.get(figure, "line.net + line.fee")
     of_account = "AND line.account = ANY(:accounts)" if figure in _ACCOUNTS else ""
-    chosen = _chosen(
+    chosen = fitting(
         filters, "known.cadence", "line.paid_currency", "s.id", "coalesce(c.card_country, '')"
     )
     source = """JOIN revenue_sources s ON s.article = left(coalesce(c.source->>'article', ''), 200)
@@ -308,10 +309,17 @@ _TYPES: dict[str, Any] = {
     "id": BigInteger,
     "part": BigInteger,
     "limit": BigInteger,
+    "cohort": Date,
+    "reasons": ARRAY(String),
+    "wanted": BigInteger,
+    "currencies": ARRAY(String),
+    "weights": ARRAY(BigInteger),
+    "asking": ARRAY(String),
 }
 
 
-def _bound(query: str, given: dict[str, object]) -> TextClause:
+def bound(query: str, given: dict[str, object]) -> TextClause:
+    """A statement whose parameters have their types and values, as far as it uses them."""
     used = [name for name in given if f":{name}" in query]
     return text(query).bindparams(
         *(bindparam(name, given[name], type_=_TYPES.get(name, String)) for name in used)

@@ -86,7 +86,7 @@ class Moved:
 
 def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[MoneyRow]]:
     """What came in and went, one list a period."""
-    asked, table = _asked(periods, cells), RevenueMoney
+    asked, table = spans_of(periods, cells), RevenueMoney
     query = (
         select(
             asked.c.place,
@@ -95,7 +95,7 @@ def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
             table.settled_currency,
             *(_sum(getattr(table, name), name) for name in MONEY),
         )
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of(table, paid=True, level=asked.c.level))
         .group_by(asked.c.place, table.cadence, table.paid_currency, table.settled_currency)
     )
@@ -109,10 +109,10 @@ def money(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
 def promised(session: Session, cells: Cells, days: Sequence[date]) -> list[dict[str, int]]:
     """What stood at the beginning of each day, by currency, in minor units a year."""
     table, ends = RevenuePromise, [day - DAY for day in days]
-    asked = _asked(_between(ends), cells)
+    asked = spans_of(_between(ends), cells)
     query = (
         select(asked.c.place, table.currency, _sum(table.yearly_minor, "yearly"))
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of(table, level=asked.c.level))
         .group_by(asked.c.place, table.currency)
     )
@@ -129,7 +129,7 @@ def promised(session: Session, cells: Cells, days: Sequence[date]) -> list[dict[
 
 def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Moved]]:
     """Movements of monthly recurring revenue, one list a period."""
-    asked, table = _asked(periods, cells), RevenuePromise
+    asked, table = spans_of(periods, cells), RevenuePromise
     query = (
         select(
             asked.c.place,
@@ -138,7 +138,7 @@ def moves(session: Session, cells: Cells, periods: Sequence[Period]) -> list[lis
             _sum(table.moves, "moves"),
             _sum(table.yearly_minor, "yearly"),
         )
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of(table, level=asked.c.level))
         .group_by(asked.c.place, table.kind, table.currency)
     )
@@ -153,10 +153,10 @@ def supporters(session: Session, cells: Cells, days: Sequence[date]) -> list[int
     if cells.people is None:
         return _supporters_of_moves(session, cells, days)
     table = RevenueSupporters
-    asked = _asked(_between(days), cells)
+    asked = spans_of(_between(days), cells)
     query = (
         select(asked.c.place, _sum(table.supporters, "people"))
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of_people(table, level=asked.c.level))
         .group_by(asked.c.place)
     )
@@ -179,7 +179,7 @@ def amounts(session: Session, cells: Cells, day: date) -> dict[str, list[Amount]
 
 def renewals(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Renewals]]:
     """Renewals by the day of their first attempt, one list a period."""
-    asked, table = _asked(periods, cells), RevenueRenewals
+    asked, table = spans_of(periods, cells), RevenueRenewals
     sums = ("renewals", "recovered", "amount_minor", "recovered_minor")
     query = (
         select(
@@ -188,7 +188,7 @@ def renewals(session: Session, cells: Cells, periods: Sequence[Period]) -> list[
             table.reason,
             *(_sum(getattr(table, name), name) for name in sums),
         )
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of(table, level=asked.c.level))
         .group_by(asked.c.place, table.currency, table.reason)
     )
@@ -237,7 +237,7 @@ def told(session: Session) -> tuple[datetime | None, date]:
     return (None, date.min) if row is None else (row.folded_at, row.months_until)
 
 
-def _asked(periods: Sequence[Period], cells: Cells) -> FromClause:
+def spans_of(periods: Sequence[Period], cells: Cells) -> FromClause:
     """Periods as rows, numbered from 1; of each, whole months and the days around them."""
     rows = [
         (place, level, span.first, span.last)
@@ -264,7 +264,8 @@ def _between(ends: Iterable[date]) -> list[Period]:
     return found
 
 
-def _within(asked: FromClause, day: Any) -> ColumnElement[bool]:
+def within(asked: FromClause, day: Any) -> ColumnElement[bool]:
+    """Whether a day belongs to a row of `spans_of`."""
     return and_(day >= asked.c.first, day <= asked.c.last)
 
 
@@ -296,11 +297,11 @@ def _supporters_of_moves(session: Session, cells: Cells, days: Sequence[date]) -
 
 
 def _amounts(cells: Cells, day: date) -> Any:
-    asked, table = _asked([Period(BEGINNING, day)], cells), RevenueAmounts
+    asked, table = spans_of([Period(BEGINNING, day)], cells), RevenueAmounts
     people = func.sum(table.supporters)
     return (
         select(table.currency, table.yearly_minor, people.label("people"))
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(cells.of_people(table, any_currency=False, level=asked.c.level))
         .group_by(table.currency, table.yearly_minor)
         .having(people > 0)

@@ -14,7 +14,7 @@ from billing.revenue.tables import PEOPLE, Slice
 
 LINE = (
     "origin_id, part, supporter_id, pledge_id, day, kind, currency, yearly_minor, cadence,"
-    " source_id, country, cohort"
+    " source_id, country, cohort, reason"
 )
 _CELL = "slice, member_id, country, cadence, currency"
 _PLACES = {
@@ -44,15 +44,16 @@ def fold_moves(touched: str) -> str:
         ON CONFLICT (origin_id, part) DO UPDATE SET
             day = excluded.day, kind = excluded.kind, yearly_minor = excluded.yearly_minor,
             cadence = excluded.cadence, source_id = excluded.source_id,
-            country = excluded.country, cohort = excluded.cohort
+            country = excluded.country, cohort = excluded.cohort, reason = excluded.reason
         WHERE (kept.day, kept.kind, kept.yearly_minor, kept.cadence, kept.source_id, kept.country,
-               kept.cohort)
+               kept.cohort, kept.reason)
             IS DISTINCT FROM (excluded.day, excluded.kind, excluded.yearly_minor,
-               excluded.cadence, excluded.source_id, excluded.country, excluded.cohort)
+               excluded.cadence, excluded.source_id, excluded.country, excluded.cohort,
+               excluded.reason)
     ), joint AS MATERIALIZED (
-        SELECT source_id, country, day, cadence, currency, kind, sum(sign)::bigint AS moves,
-               sum(sign * yearly_minor)::bigint AS yearly_minor
-        FROM signed GROUP BY 1, 2, 3, 4, 5, 6
+        SELECT source_id, country, day, cadence, currency, kind, reason,
+               sum(sign)::bigint AS moves, sum(sign * yearly_minor)::bigint AS yearly_minor
+        FROM signed GROUP BY 1, 2, 3, 4, 5, 6, 7
         HAVING sum(sign) <> 0 OR sum(sign * yearly_minor) <> 0
     ), {daily("revenue_promises", "joint")},
     kept_promises AS ({add("revenue_promises", "", with_months("revenue_promises", "daily"))}),
@@ -75,9 +76,9 @@ def fresh_lines(touched: str) -> str:
 def promise_sums(lines: str) -> str:
     """Movements by source and country."""
     return f"""
-    SELECT source_id, country, day, cadence, currency, kind, count(*) AS moves,
+    SELECT source_id, country, day, cadence, currency, kind, reason, count(*) AS moves,
            sum(yearly_minor)::bigint AS yearly_minor
-    FROM {lines} GROUP BY 1, 2, 3, 4, 5, 6"""
+    FROM {lines} GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 
 
 def standing(lines: str) -> str:
@@ -132,12 +133,24 @@ def _cells(places: str) -> str:
         CROSS JOIN LATERAL (VALUES (''), (v.currency)) AS currencies (currency)"""
 
 
+_REASON = """CASE WHEN m.kind NOT IN ('churn_voluntary', 'churn_involuntary') THEN ''
+                    WHEN m.kind = 'churn_voluntary' OR m.occurred_at = p.cancelled_at
+                        THEN coalesce(p.end_reason, '')
+                    ELSE coalesce(
+                        (SELECT coalesce(a.decline_code, a.error_code)
+                         FROM charges c JOIN attempts a ON a.charge_id = c.id
+                         WHERE c.pledge_id = p.id AND a.status IN ('declined', 'refused')
+                           AND a.started_at <= m.occurred_at
+                         ORDER BY a.started_at DESC, a.id DESC LIMIT 1), 'unknown') END"""
+"""Why a pledge ended: what ended it, or the last refusal before it was given up."""
+
+
 _RAW = f"""raw AS MATERIALIZED (
         SELECT m.id AS origin_id, 0 AS part, m.supporter_id, m.pledge_id, m.effective_on AS day,
                m.kind, m.currency, m.yearly_minor, coalesce(s.id, 0) AS source_id,
                {CADENCE_AT.format(moment="m.occurred_at")} AS cadence,
                coalesce(p.card_country, '') AS country,
-               m.kind IN ('paused', 'resumed') AS pauses
+               m.kind IN ('paused', 'resumed') AS pauses, {_REASON} AS reason
         FROM touched JOIN pledge_movements m USING (supporter_id)
         JOIN pledges p ON p.id = m.pledge_id
         {SOURCE_OF.format(row="p")}
@@ -161,10 +174,12 @@ _RAW = f"""raw AS MATERIALIZED (
 _BALANCE = """days AS (
         SELECT supporter_id, day, coalesce(sum(yearly_minor) FILTER (WHERE NOT pauses), 0) AS net,
                (array_agg(kind ORDER BY origin_id DESC)
-                   FILTER (WHERE kind IN ('churn_voluntary', 'churn_involuntary')))[1] AS churn
+                   FILTER (WHERE kind IN ('churn_voluntary', 'churn_involuntary')))[1] AS churn,
+               (array_agg(reason ORDER BY origin_id DESC)
+                   FILTER (WHERE kind IN ('churn_voluntary', 'churn_involuntary')))[1] AS why
         FROM raw GROUP BY supporter_id, day
     ), balance AS (
-        SELECT supporter_id, day, churn, sum(net) OVER lived - net AS stood,
+        SELECT supporter_id, day, churn, why, sum(net) OVER lived - net AS stood,
                sum(net) OVER lived AS stands, min(day) OVER (PARTITION BY supporter_id) AS first_day
         FROM days WINDOW lived AS (PARTITION BY supporter_id ORDER BY day)
     ), nets AS (
@@ -174,9 +189,8 @@ _BALANCE = """days AS (
     )"""
 """What each supporter promised before and after each of their days. A pause ends no promise."""
 
-_FRESH = """fresh AS MATERIALIZED (
-        SELECT r.origin_id, r.part, r.supporter_id, r.pledge_id, r.day, r.currency, r.yearly_minor,
-               r.cadence, r.source_id, r.country,
+_FRESH = """counted AS (
+        SELECT r.*, b.why,
                CASE
                    WHEN r.pauses THEN 'paused'
                    WHEN b.stood = 0 AND b.stands > 0 THEN
@@ -189,14 +203,21 @@ _FRESH = """fresh AS MATERIALIZED (
                             ELSE coalesce(b.churn, 'contraction') END
                    WHEN n.net >= 0 THEN 'expansion'
                    ELSE 'contraction'
-               END AS kind,
+               END AS counts_as,
                date_trunc('month', b.first_day)::date AS cohort
         FROM raw r JOIN balance b USING (supporter_id, day)
         JOIN nets n USING (supporter_id, day, currency)
+    ), fresh AS MATERIALIZED (
+        SELECT origin_id, part, supporter_id, pledge_id, day, currency, yearly_minor, cadence,
+               source_id, country, counts_as AS kind, cohort,
+               CASE WHEN counts_as NOT IN ('churn_voluntary', 'churn_involuntary') THEN ''
+                    WHEN kind IN ('churn_voluntary', 'churn_involuntary') THEN reason
+                    ELSE coalesce(why, '') END AS reason
+        FROM counted
         UNION ALL
         SELECT t.origin_id, t.part, t.supporter_id, t.pledge_id, t.day, t.currency, t.yearly_minor,
                t.cadence, t.source_id, t.country, 'rhythm',
-               date_trunc('month', f.first_day)::date
+               date_trunc('month', f.first_day)::date, ''
         FROM turned t
         JOIN (SELECT supporter_id, min(day) AS first_day FROM days GROUP BY 1) AS f
             USING (supporter_id)

@@ -28,11 +28,11 @@ _SUMS = {
 }  # fmt: skip
 _DETAILS = {
     "revenue_money": ("day", "cadence", "paid_currency", "settled_currency"),
-    "revenue_promises": ("day", "cadence", "currency", "kind"),
+    "revenue_promises": ("day", "cadence", "currency", "kind", "reason"),
     "revenue_supporters": ("cadence", "currency", "day"),
     "revenue_retention": ("cadence", "currency", "cohort", "month"),
     "revenue_amounts": ("cadence", "currency", "day", "yearly_minor"),
-    "revenue_renewals": ("day", "cadence", "currency", "reason"),
+    "revenue_renewals": ("day", "cadence", "currency", "reason", "tries"),
 }
 
 SOURCE_OF = """LEFT JOIN revenue_sources s
@@ -53,6 +53,11 @@ RECEIVED = "('stripe', 'offline')"
 
 SIDES = "('stripe', 'fees', 'conversion', 'offline')"
 """Accounts that do not say what a transaction was: the one besides them does."""
+
+
+TRIES = """(SELECT coalesce(min(t.number) FILTER (WHERE t.status = 'succeeded'), max(t.number))
+                          FROM attempts t WHERE t.charge_id = c.id)::smallint"""
+"""Which attempt paid a charge `c`; the last one where it was paid without any of ours."""
 
 
 def sums_of(table: str) -> tuple[str, ...]:
@@ -243,17 +248,19 @@ def renewal_sums(new: str) -> str:
                {CADENCE_AT.format(moment="c.created_at")} AS cadence, c.currency, c.amount_minor,
                CASE WHEN a.status = 'succeeded' THEN ''
                     ELSE coalesce(a.decline_code, a.error_code, 'unknown') END AS reason,
-               a.status <> 'succeeded' AND c.status = 'succeeded' AS recovered
+               a.status <> 'succeeded' AND c.status = 'succeeded' AS recovered,
+               CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
+                    ELSE {TRIES} END AS tries
         FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
         {SOURCE_OF.format(row="c")}
         WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session'
           AND a.status IN ('succeeded', 'declined', 'refused') AND {new}
     )
-    SELECT source_id, country, day, cadence, currency, reason, count(*) AS renewals,
+    SELECT source_id, country, day, cadence, currency, reason, tries, count(*) AS renewals,
            count(*) FILTER (WHERE recovered) AS recovered,
            sum(amount_minor)::bigint AS amount_minor,
            coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
-    FROM asked GROUP BY 1, 2, 3, 4, 5, 6"""
+    FROM asked GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 
 
 def fold_renewals(new: str) -> str:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median_high, median_low
 
 LEAST_MONTHS = 3
 """With fewer months of gifts behind it, a median is no more than an anecdote."""
+
+
+Range = tuple[Fraction, Fraction, Fraction]
+"""The lowest, the usual and the highest of something."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Charges due in a month, in minor units of the reporting currency, before any has failed."""
+
+    scheduled: int
+    survives: Range
+    """The part of the pledges still there by then: at worst, as usual, at best."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +44,21 @@ def arriving(scheduled: int, failed: Fraction, recovered: Fraction, survives: Fr
 
 
 def forecast(
-    scheduled: int,
+    due: Sequence[Due],
     *,
-    failed: tuple[Fraction, Fraction, Fraction],
+    failed: Range,
     recovered: Fraction,
-    survives: Fraction,
     gifts: list[int],
 ) -> Forecast:
     """Scheduled charges that arrive, and the median of gifts.
 
     Args:
-        scheduled: what is due in the month, in minor units of the reporting currency.
+        due: what is due in the month.
         failed: the lowest, the usual and the highest failed rate of late.
         recovered: the usual recovery rate.
-        survives: the part of pledges still there by then.
-        gifts: what gifts brought in each of the last months, in the same unit.
+        gifts: what gifts brought in each of the last months, in minor units of the reporting
+            currency.
     """
-    low, usual, high = failed
     ordered = sorted(gifts)
     enough = len(ordered) >= LEAST_MONTHS
     quarter = len(ordered) // 4
@@ -55,11 +67,26 @@ def forecast(
         if enough
         else (0, 0, max(ordered, default=0))
     )
+
+    def paid(failing: Fraction, case: int) -> int:
+        parts = (arriving(e.scheduled, failing, recovered, e.survives[case]) for e in due)
+        return round(sum(parts, Fraction()))
+
+    low, usual, high = failed
     return Forecast(
-        low=round(arriving(scheduled, high, recovered, survives)) + least,
-        likely=round(arriving(scheduled, usual, recovered, survives)) + middle,
-        high=round(arriving(scheduled, low, recovered, survives)) + most,
+        low=paid(high, 0) + least,
+        likely=paid(usual, 1) + middle,
+        high=paid(low, 2) + most,
     )
+
+
+def spread(shares: Sequence[Fraction]) -> Range:
+    """The lowest, the middle and the highest of some months' shares; zeros where there are none."""
+    ordered = sorted(shares)
+    if not ordered:
+        return (Fraction(), Fraction(), Fraction())
+    middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return (ordered[0], middle, ordered[-1])
 
 
 def _middle(ordered: list[int]) -> int:

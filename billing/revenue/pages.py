@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, current_app, make_response, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -24,7 +24,7 @@ from billing.revenue.periods import Preset, Step
 from billing.revenue.tables import MoveKind
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
-from billing.staff.guard import PREFIX, requires, signed_in
+from billing.staff.guard import PREFIX, required_role, requires, signed_in
 from billing.staff.suppression import SMALLEST
 from billing.web import runtime
 
@@ -34,6 +34,10 @@ PAGES = {
     "figures.overview": "Overview",
     "figures.bridges": "Monthly revenue",
     "figures.money": "Gross to net",
+    "people.cohorts": "Cohorts",
+    "people.churn": "Churn",
+    "people.recovery": "Failed payments",
+    "people.forecast": "Forecast",
 }
 
 
@@ -49,7 +53,7 @@ def overview() -> str:
             shown = words.for_viewers(shown)
         return {"seen": seen, "figures": shown, "most": words.what_changed_most(seen, shown)}
 
-    return _page("revenue/figures.html", read, default=Preset.THIS_MONTH)
+    return show("revenue/figures.html", read, default=Preset.THIS_MONTH)
 
 
 @blueprint.get("/monthly")
@@ -66,7 +70,7 @@ def bridges() -> str:
             "chart": bridge_chart(whole, formats, formats.zone.key, rounded=not asked.sees_people),
         }
 
-    return _page("revenue/bridges.html", read, default=Preset.LAST_12_MONTHS)
+    return show("revenue/bridges.html", read, default=Preset.LAST_12_MONTHS)
 
 
 @blueprint.get("/money")
@@ -86,7 +90,7 @@ def money() -> str:
             "part_name": part_name,
         }
 
-    return _page("revenue/money.html", read, default=Preset.LAST_12_MONTHS)
+    return show("revenue/money.html", read, default=Preset.LAST_12_MONTHS)
 
 
 @blueprint.get("/lines")
@@ -96,7 +100,7 @@ def lines() -> str:
 
     def read(session: Session, asked: reading.Asked, _: Formats) -> dict[str, Any]:
         extra = asked.filters.extra
-        figure = _chosen(MoneyFigure, extra.get("figure", "net"), "figure")
+        figure = chosen(MoneyFigure, extra.get("figure", "net"), "figure")
         found = drilldown.money_lines(
             session,
             asked.filters,
@@ -112,10 +116,10 @@ def lines() -> str:
             "figure": figure,
             "lines": found[:PAGE],
             "total": getattr(whole, figure.value),
-            "following": _following("figures.lines", asked.filters, rest),
+            "following": following("figures.lines", asked.filters, rest),
         }
 
-    return _page("revenue/lines.html", read, extra=("figure", "after"))
+    return show("revenue/lines.html", read, extra=("figure", "after"))
 
 
 @blueprint.get("/moves")
@@ -125,7 +129,7 @@ def moves() -> str:
 
     def read(session: Session, asked: reading.Asked, _: Formats) -> dict[str, Any]:
         extra = asked.filters.extra
-        kind = _chosen(MoveKind, extra["kind"], "kind") if "kind" in extra else None
+        kind = chosen(MoveKind, extra["kind"], "kind") if "kind" in extra else None
         found = drilldown.move_lines(
             session, asked.filters, kind, after=read_place(extra.get("after")), limit=PAGE + 1
         )
@@ -135,14 +139,14 @@ def moves() -> str:
             "kind": kind,
             "lines": found[:PAGE],
             "total": sum(whole.moves.values()) if kind is None else whole.moves[kind],
-            "following": _following("figures.moves", asked.filters, rest),
+            "following": following("figures.moves", asked.filters, rest),
         }
 
-    return _page("revenue/moves.html", read, extra=("kind", "after"))
+    return show("revenue/moves.html", read, extra=("kind", "after"))
 
 
 @blueprint.errorhandler(FilterError)
-def _refuse(error: FilterError) -> Response:
+def refuse(error: FilterError) -> Response:
     """What was asked for cannot be, or not for this role: a sentence, and the way back."""
     not_for_them = isinstance(error, viewers.NotForViewersError)
     status = HTTPStatus.FORBIDDEN if not_for_them else HTTPStatus.BAD_REQUEST
@@ -153,7 +157,7 @@ def _refuse(error: FilterError) -> Response:
 Read = Callable[[Session, reading.Asked, Formats], dict[str, Any]]
 
 
-def _page(
+def show(
     template: str,
     read: Read,
     *,
@@ -181,12 +185,12 @@ def _page(
         template,
         asked=asked,
         filters=filters,
-        address=_address,
+        address=address,
         f=formats,
         money_of=Money,
         month_of=month_of,
         words=words,
-        pages=PAGES,
+        pages=tabs(signed_in().role),
         names=FILTERS,
         zone=newsroom.timezone.key,
         currencies=newsroom.currencies,
@@ -198,7 +202,18 @@ def _page(
     )
 
 
-def _address(endpoint: str, filters: Filters, **changes: Any) -> str:
+def tabs(role: Role) -> dict[str, str]:
+    """The pages that somebody with a role may open, by endpoint."""
+    views = current_app.view_functions
+    needed = {endpoint: required_role(views[endpoint]) for endpoint in PAGES}
+    return {
+        endpoint: name
+        for endpoint, name in PAGES.items()
+        if (least := needed[endpoint]) is not None and role.covers(least)
+    }
+
+
+def address(endpoint: str, filters: Filters, **changes: Any) -> str:
     """The address of a page with these filters; `changes` are fields that differ there.
 
     What belongs to one page only, such as the figure that is opened, stays on it; how far its list
@@ -211,14 +226,19 @@ def _address(endpoint: str, filters: Filters, **changes: Any) -> str:
     return f"{url_for(endpoint)}?{filters.query(**changes)}"
 
 
-def _following(endpoint: str, filters: Filters, rest: list[Place]) -> str | None:
+def following(endpoint: str, filters: Filters, rest: list[Place]) -> str | None:
     """The address of the lines that follow, where there are any."""
     if not rest:
         return None
-    return _address(endpoint, filters, extra={**filters.extra, "after": str(rest[0])})
+    return address(endpoint, filters, extra={**filters.extra, "after": str(rest[0])})
 
 
-def _chosen(kind: Any, value: str, name: str) -> Any:
+def chosen(kind: Any, value: str, name: str) -> Any:
+    """What an address names, of an enumeration.
+
+    Raises:
+        FilterError: when it has no such member.
+    """
     try:
         return kind(value)
     except ValueError:

@@ -139,7 +139,7 @@ def read_overview(session: Session, asked: Asked) -> Overview:
     """The figures of three periods. Six queries."""
     period = asked.filters.period
     periods = [period, previous(period), a_year_before(period)]
-    rates = _MonthlyRates(session, asked, periods)
+    rates = MonthlyRates(session, asked, periods)
     months = [steps(each, Step.MONTH) for each in periods]
     money = _by_period(figures.money, session, asked, months)
     moved = _by_period(figures.moves, session, asked, months)
@@ -174,7 +174,7 @@ def _by_period(
 
 def _standing(
     asked: Asked,
-    rates: _MonthlyRates,
+    rates: MonthlyRates,
     period: Period,
     months: Sequence[Period],
     money: Sequence[Sequence[MoneyRow]],
@@ -234,11 +234,16 @@ def _counts(rows: Sequence[Moved]) -> dict[str, int]:
     return found
 
 
-def read_bridges(session: Session, asked: Asked) -> tuple[Bridge, list[tuple[Period, Bridge]]]:
-    """The bridge of the period, and that of each of its months. Four queries at most."""
+def read_bridges(
+    session: Session, asked: Asked, rates: MonthlyRates | None = None
+) -> tuple[Bridge, list[tuple[Period, Bridge]]]:
+    """The bridge of the period, and that of each of its months.
+
+    Four queries at most; one fewer where the rates are known.
+    """
     period = asked.filters.period
     months = steps(period, Step.MONTH)
-    rates = _MonthlyRates(session, asked, [period])
+    rates = rates or MonthlyRates(session, asked, [period])
     [moved] = _by_period(figures.moves, session, asked, [months])
     [before] = figures.promised(session, asked.cells, [period.first])
     found, stands = [], before
@@ -287,7 +292,7 @@ def read_ending(session: Session, asked: Asked) -> int:
     last = asked.filters.period.last
     to_come = Period(last + timedelta(days=1), last + relativedelta(years=3))
     [moved] = figures.moves(session, asked.cells, [to_come])
-    rates = _MonthlyRates(session, asked, [Period(last, last)]).of(last)
+    rates = MonthlyRates(session, asked, [Period(last, last)]).of(last)
     return sum(valued({each.currency: each.yearly_minor}, rates) for each in moved)
 
 
@@ -339,7 +344,7 @@ def takings_of(rows: Iterable[MoneyRow], currency: str) -> Takings:
     )
 
 
-class _MonthlyRates:
+class MonthlyRates:
     """The fixed rates of all months that some periods touch. One query."""
 
     def __init__(self, session: Session, asked: Asked, periods: Sequence[Period]) -> None:
@@ -374,7 +379,7 @@ def _paid(rows: Iterable[MoneyRow], currency: str) -> dict[str, tuple[int, int]]
 
 
 def _stretches(
-    months: Sequence[Period], moved: Sequence[Sequence[Moved]], rates: _MonthlyRates
+    months: Sequence[Period], moved: Sequence[Sequence[Moved]], rates: MonthlyRates
 ) -> list[Stretch]:
     """The movements of a period, month by month."""
     return [
@@ -394,7 +399,7 @@ def _bridge(
     period: Period,
     before: dict[str, int],
     stretches: Sequence[Stretch],
-    rates: _MonthlyRates,
+    rates: MonthlyRates,
     currency: str,
 ) -> Bridge:
     first = rates.before(period.first)

@@ -194,6 +194,15 @@ class RevenueMove(Base):
             "country",
             postgresql_include=["supporter_id", "day", "yearly_minor", "cadence", "currency"],
         ),
+        Index("ix_revenue_moves_cohort", "cohort", "supporter_id"),
+        Index(
+            "ix_revenue_moves_churn",
+            "kind",
+            "reason",
+            "day",
+            "origin_id",
+            postgresql_where="kind IN ('churn_voluntary', 'churn_involuntary')",
+        ),
     )
 
     origin_id: Mapped[Key]
@@ -211,6 +220,8 @@ class RevenueMove(Base):
     country: Mapped[str] = mapped_column(String(2))
     cohort: Mapped[date]
     """The first day of the month of the supporter's first pledge."""
+    reason: Mapped[str] = mapped_column(String(64))
+    """Of churn, why: `EndReason`, or Stripe's word for the last refusal before it; else empty."""
 
 
 class RevenuePromise(Base):
@@ -225,6 +236,8 @@ class RevenuePromise(Base):
     cadence: Mapped[Rhythm]
     currency: Mapped[Code]
     kind: Mapped[MoveKind] = mapped_column(choice(MoveKind), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Why somebody left; empty for other kinds."""
     moves: Mapped[int]
     yearly_minor: Mapped[Minor]
 
@@ -298,6 +311,8 @@ class RevenueRenewals(Base):
     currency: Mapped[Code]
     reason: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Stripe's word for why the first attempt failed; empty when it did not."""
+    tries: Mapped[Short]
+    """Which attempt succeeded; 0 where none has."""
     renewals: Mapped[int]
     recovered: Mapped[int]
     amount_minor: Mapped[Minor]

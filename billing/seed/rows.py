@@ -21,7 +21,7 @@ from billing.checkout.tables import Checkout
 from billing.db import Json
 from billing.ledger.domain import Account
 from billing.outbox import OutboxMessage
-from billing.pledges.domain import Cadence, PledgeStatus, due_at, yearly_value
+from billing.pledges.domain import Cadence, EndReason, PledgeStatus, due_at, yearly_value
 from billing.pledges.tables import MovementKind, Pledge, PledgeMovement
 from billing.runtime import Runtime
 from billing.seed.bulk import MOMENT, insert_rows, sent_message
@@ -172,6 +172,7 @@ class _Book:
             "past_due_since": refused.at if refused else None,
             "past_due_reason": refused.decline if refused else None,
             "cancelled_at": promise.cancelled_at,
+            "end_reason": EndReason.SUPPORTER if promise.cancelled_at else None,
         }
 
     def _movements(self, promise: Promise) -> Iterator[Json]:

@@ -27,6 +27,18 @@ PAGES = (
     "/staff/revenue/money?period=last-90-days&by=day&article=/articles/harbour",
     "/staff/revenue/lines?figure=net&period=last-12-months",
     "/staff/revenue/moves?period=last-12-months&cadence=monthly&currency=usd&appeal=banner",
+    "/staff/revenue/cohorts",
+    "/staff/revenue/cohorts?measure=money&campaign=spring&country=LV",
+    "/staff/revenue/cohort?cohort=2026-01&month=2026-05&who=gone&article=/articles/harbour",
+    "/staff/revenue/churn",
+    "/staff/revenue/churn?period=last-month&campaign=spring&country=LV",
+    "/staff/revenue/departed?kind=churn_voluntary&reason=supporter&campaign=spring",
+    "/staff/revenue/recovery",
+    "/staff/revenue/recovery?period=last-90-days&campaign=spring&country=LV",
+    "/staff/revenue/renewals?outcome=due&campaign=spring&cadence=monthly",
+    "/staff/revenue/at-risk?order=closing&campaign=spring",
+    "/staff/revenue/forecast",
+    "/staff/revenue/forecast?months=12&campaign=spring&country=LV",
 )
 
 

@@ -12,10 +12,11 @@ from billing.money import Money
 from billing.revenue import churn, cohorts
 from billing.revenue.bridge import Bridge, Stretch, bridge
 from billing.revenue.churn import Amount
-from billing.revenue.forecast import arriving, forecast, survival
+from billing.revenue.forecast import Due, arriving, forecast, spread, survival
 from billing.revenue.funnel import Funnel
 from billing.revenue.rates import fixed_rates
 from billing.revenue.recovery import Renewals, is_final, recovery
+from billing.revenue.rounding import apportion
 from billing.revenue.tables import MoveKind
 
 ONE = {"usd": Fraction(1)}
@@ -171,14 +172,33 @@ def test_rates_are_those_of_the_last_month_that_has_any() -> None:
 
 def test_a_forecast_is_a_range_around_what_is_likely() -> None:
     failed = (Fraction(2, 100), Fraction(5, 100), Fraction(9, 100))
-    seen = forecast(10_000, failed=failed, recovered=Fraction(1, 2), survives=survival(
-        Fraction(1, 10), 1), gifts=[900, 400, 500, 300, 700])  # fmt: skip
+    survives = survival(Fraction(1, 10), 1)
+    due = [Due(4000, (survives,) * 3), Due(6000, (survives,) * 3)]
+    seen = forecast(due, failed=failed, recovered=Fraction(1, 2), gifts=[900, 400, 500, 300, 700])
     assert arriving(10_000, failed[1], Fraction(1, 2), Fraction(9, 10)) == 8775
     assert seen.likely == 8775 + 500
     assert seen.low == 8595 + 400
     assert seen.high == 8910 + 700
-    little = forecast(0, failed=failed, recovered=Fraction(0), survives=Fraction(1), gifts=[900])
+    little = forecast([], failed=failed, recovered=Fraction(0), gifts=[900])
     assert (little.low, little.likely, little.high) == (0, 0, 900)
+    wide = forecast([Due(1000, (Fraction(1, 2), Fraction(3, 4), Fraction(1)))],
+                    failed=(Fraction(0),) * 3, recovered=Fraction(0), gifts=[])  # fmt: skip
+    assert (wide.low, wide.likely, wide.high) == (500, 750, 1000)
+
+
+def test_a_range_is_from_the_lowest_over_the_middle_to_the_highest() -> None:
+    assert spread([]) == (0, 0, 0)
+    assert spread([Fraction(3), Fraction(1), Fraction(2)]) == (1, 2, 3)
+    assert spread([Fraction(4), Fraction(1), Fraction(2), Fraction(3)]) == (1, Fraction(5, 2), 4)
+
+
+@given(st.lists(st.fractions(-1000, 1000), min_size=1, max_size=9), st.integers(-3, 3))
+def test_parts_add_up_to_their_whole_and_stay_near(parts: list[Fraction], off: int) -> None:
+    total = round(sum(parts))
+    whole = apportion(parts, total)
+    assert sum(whole) == total
+    assert all(abs(made - part) <= 1 for made, part in zip(whole, parts, strict=True))
+    assert sum(apportion(parts, total + off)) == total + off
 
 
 @pytest.mark.parametrize("opened", [None, 30])

@@ -29,6 +29,8 @@ from billing.revenue.tables import MoveKind
 from billing.runtime import Runtime
 from tests.revenue.lives import RIGA, Lives
 from tests.revenue.plain import Plain, period
+from tests.revenue.plain_people import PlainPeople
+from tests.revenue.two_ways_people import forecasts_agree, leave_past_due, people_agree
 
 pytestmark = pytest.mark.alone
 """What others write on the same server, in whatever database, holds a fold back."""
@@ -58,11 +60,14 @@ def test_every_figure_is_the_same_both_ways(runtime: Runtime) -> None:
     """The history was folded in many steps, some of them while others were still writing."""
     Lives(runtime, SEED).live()
     with runtime.database.transaction() as session:
-        plain = Plain(session, RIGA)
+        leave_past_due(session)
+        plain = PlainPeople(session, RIGA)
         _, over = figures.told(session)
         assert over > PERIODS[1].last, "whole months are read as one"
         for months_until in (date.min, over):
             _figures_agree(session, plain, months_until)
+        people_agree(session, plain, asked(), over)
+        forecasts_agree(session, plain, over)
         _cohorts_agree(session, plain)
         _movements_make_the_end(session)
         _lists_add_up(session)

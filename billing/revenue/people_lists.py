@@ -1,0 +1,256 @@
+"""The lists behind figures about people: a cohort's members, who left, renewals. A page at a time.
+
+As in `drilldown.py` a page begins behind the last line of the one before. Supporters have numbers
+here and no names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from billing.revenue.days import Days
+from billing.revenue.drilldown import PAGE, Place, bound, fitting, parameters
+from billing.revenue.filters import Filters
+from billing.revenue.fold_sql import CADENCE_AT, SOURCE_OF, TRIES
+from billing.revenue.tables import MoveKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """Somebody of a cohort at the end of a month."""
+
+    supporter_id: int
+    pledge_id: int
+    """The one that moved last."""
+    yearly: dict[str, int]
+    """What they promise by currency, in minor units a year; empty once they are gone."""
+    last_moved: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """A movement by which revenue was lost with somebody who left, in minor units a year."""
+
+    origin_id: int
+    supporter_id: int
+    pledge_id: int
+    day: date
+    kind: MoveKind
+    reason: str
+    currency: str
+    yearly_minor: int
+    cadence: str
+
+
+class Outcome(StrEnum):
+    """What became of renewals."""
+
+    DUE = "due"
+    """Any: all that were asked for."""
+    FAILED = "failed"
+    """The first attempt was refused, whatever came after."""
+    RECOVERED = "recovered"
+    UNPAID = "unpaid"
+    """Refused, and not paid since."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewalLine:
+    """A renewal by its first attempt."""
+
+    attempt_id: int
+    charge_id: int
+    supporter_id: int
+    pledge_id: int
+    started_at: datetime
+    reason: str
+    """Stripe's word for the refusal; empty where it went through."""
+    tries: int
+    """Which attempt paid it; 0 where none has."""
+    currency: str
+    amount_minor: int
+    cadence: str
+
+
+def members(
+    session: Session,
+    filters: Filters,
+    cohort: date,
+    on: date,
+    *,
+    gone: bool = False,
+    after: Place | None = None,
+    limit: int = PAGE,
+) -> list[Member]:
+    """Who of a cohort stands at the end of a day, or does not any more. At most two queries."""
+    given = {**parameters(session, filters), "cohort": cohort, "last": on, "limit": limit}
+    place = ""
+    if after is not None:
+        place, given["id"] = "AND v.supporter_id > :id", after.id
+    chosen = fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")
+    query = f"""
+        SELECT supporter_id, sum(yearly_minor)::bigint AS stands, max(last_moved) AS last_moved,
+               jsonb_object_agg(currency, yearly_minor) FILTER (WHERE yearly_minor > 0) AS yearly,
+               (array_agg(pledge_id ORDER BY last_moved DESC, pledge_id DESC))[1] AS pledge_id
+        FROM (SELECT v.supporter_id, v.currency, sum(v.yearly_minor)::bigint AS yearly_minor,
+                     max(v.day) AS last_moved,
+                     (array_agg(v.pledge_id ORDER BY v.day DESC, v.origin_id DESC))[1] AS pledge_id
+              FROM revenue_moves v
+              WHERE v.cohort = :cohort AND v.day <= :last {place} AND {chosen}
+              GROUP BY v.supporter_id, v.currency) AS each
+        GROUP BY supporter_id HAVING sum(yearly_minor) {"<=" if gone else ">"} 0
+        ORDER BY supporter_id LIMIT :limit"""
+    return [
+        Member(
+            supporter_id=row.supporter_id,
+            pledge_id=row.pledge_id,
+            yearly=row.yearly or {},
+            last_moved=row.last_moved,
+        )
+        for row in session.execute(bound(query, given))
+    ]
+
+
+def departed(
+    session: Session,
+    filters: Filters,
+    kind: MoveKind,
+    reasons: Sequence[str],
+    *,
+    after: Place | None = None,
+    limit: int = PAGE,
+) -> list[Departure]:
+    """Who left in the period for any of some reasons, the latest first. At most two queries.
+
+    Each reason is walked down its own index, so that rare ones cost no more than frequent ones.
+    """
+    given = {
+        **parameters(session, filters),
+        "first": filters.period.first,
+        "last": filters.period.last,
+        "kind": kind.value,
+        "reasons": list(reasons),
+        "limit": limit,
+    }
+    place = ""
+    if after is not None:
+        place = "AND (v.day, v.origin_id) < (:day, :id)"
+        given |= {"day": date.fromordinal(after.moment), "id": after.id}
+    chosen = fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")
+    query = f"""
+        SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL (
+            SELECT v.origin_id, v.supporter_id, v.pledge_id, v.day, v.kind, v.reason, v.currency,
+                   v.yearly_minor, v.cadence
+            FROM revenue_moves v
+            WHERE v.kind = :kind AND v.kind IN ('churn_voluntary', 'churn_involuntary')
+              AND v.reason = why.reason AND v.day >= :first AND v.day <= :last
+              AND {chosen} {place}
+            ORDER BY v.day DESC, v.origin_id DESC LIMIT :limit) AS line
+        ORDER BY line.day DESC, line.origin_id DESC LIMIT :limit"""
+    return [
+        Departure(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
+        for row in session.execute(bound(query, given))
+    ]
+
+
+def renewal_lines(
+    session: Session,
+    filters: Filters,
+    outcome: Outcome,
+    reasons: Sequence[str],
+    *,
+    zone: ZoneInfo,
+    tries: int | None = None,
+    after: Place | None = None,
+    limit: int = PAGE,
+) -> list[RenewalLine]:
+    """Renewals of the period, the latest first. At most two queries.
+
+    `reasons` are Stripe's words for refusals; those that went through are listed for `DUE` only,
+    whose reasons are not looked at. `tries` names the attempt that paid.
+    """
+    days = Days(filters.period.first, filters.period.last, zone)
+    given: dict[str, Any] = {
+        **parameters(session, filters),
+        "starts_at": days.starts_at,
+        "ends_at": days.ends_at,
+        "reasons": list(reasons),
+        "limit": limit,
+    }
+    place = ""
+    if after is not None:
+        place = "AND (a.started_at, a.id) < (:moment, :id)"
+        given |= {"moment": _moment(after.moment), "id": after.id}
+    paid = {Outcome.RECOVERED: "c.status = 'succeeded'", Outcome.UNPAID: "c.status <> 'succeeded'"}
+    wanted = paid.get(outcome, "true")
+    if tries is not None:
+        wanted, given["wanted"] = f"{wanted} AND {_TRIED} = :wanted", tries
+    query = _renewal_query(filters, f"{wanted} {place}", any_reason=outcome is Outcome.DUE)
+    return [
+        RenewalLine(**row._mapping)  # noqa: SLF001 - a row as a mapping
+        for row in session.execute(bound(query, given))
+    ]
+
+
+def place_of_member(line: Member) -> Place:
+    """Behind this line the next page begins."""
+    return Place(0, line.supporter_id)
+
+
+def place_of_departure(line: Departure) -> Place:
+    """Behind this line the next page begins."""
+    return Place(line.day.toordinal(), line.origin_id)
+
+
+def place_of_renewal(line: RenewalLine) -> Place:
+    """Behind this line the next page begins."""
+    whole = int(line.started_at.replace(microsecond=0).timestamp())
+    return Place(whole * 10**6 + line.started_at.microsecond, line.attempt_id)
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
+
+
+_TRIED = f"""CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
+                 ELSE {TRIES} END"""
+
+
+def _renewal_query(filters: Filters, wanted: str, *, any_reason: bool) -> str:
+    """Down the index of moments, or down that of each reason's failures."""
+    chosen = fitting(
+        filters,
+        "known.cadence",
+        "c.currency",
+        "s.id",
+        "coalesce(c.card_country, p.card_country, '')",
+    )
+    source = SOURCE_OF.format(row="c") if "sources" in chosen else ""
+    reason = "coalesce(a.decline_code, a.error_code, 'unknown')"
+    which = (
+        "a.status IN ('succeeded', 'declined', 'refused')"
+        if any_reason
+        else f"a.status IN ('declined', 'refused') AND {reason} = why.reason"
+    )
+    lines = f"""
+        SELECT a.id AS attempt_id, c.id AS charge_id, c.supporter_id, c.pledge_id, a.started_at,
+               CASE WHEN a.status = 'succeeded' THEN '' ELSE {reason} END AS reason,
+               {_TRIED} AS tries, c.currency, c.amount_minor, known.cadence
+        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
+        {source}
+        CROSS JOIN LATERAL (SELECT {CADENCE_AT.format(moment="c.created_at")} AS cadence) AS known
+        WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session' AND {which}
+          AND a.started_at >= :starts_at AND a.started_at < :ends_at AND {wanted} AND {chosen}
+        ORDER BY a.started_at DESC, a.id DESC LIMIT :limit"""
+    if any_reason:
+        return lines
+    return f"""
+        SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL ({lines}) AS line
+        ORDER BY line.started_at DESC, line.attempt_id DESC LIMIT :limit"""
