@@ -217,6 +217,7 @@ def test_what_staff_see(staff: Person, traces: Traces, pictures: Path) -> None:
     for path in ("/staff/revenue/journal", "/staff/digest"):
         staff.open_staff(path)
         look_at(staff, path.removeprefix("/").replace("/", "-"), pictures)
+    look_at_the_desk(staff, pictures)
     staff.newsroom.sql("UPDATE staff_members SET role = 'viewer' WHERE name = 'Demo editor'")
     staff.open_staff("/staff/audit-trail")
     look_at(staff, "staff-role-refused", pictures)
@@ -226,6 +227,26 @@ def test_what_staff_see(staff: Person, traces: Traces, pictures: Path) -> None:
     staff.newsroom.sql("UPDATE staff_sessions SET browser = 'Another one'")
     staff.open_staff()
     look_at(staff, "staff-stolen", pictures)
+
+
+def look_at_the_desk(staff: Person, pictures: Path) -> None:
+    """A supporter is found and seen, and what can't be undone is asked about first."""
+    staff.open_staff("/staff/supporters")
+    look_at(staff, "desk-search", pictures)
+    staff.page.get_by_label("Email address").fill("nobody@example.org")
+    staff.send("form.fields")
+    look_at(staff, "desk-nobody", pictures)
+    staff.page.get_by_label("Email address").fill("supporter 1")
+    staff.send("form.fields")
+    expect(staff.page.get_by_role("heading", name="What happened")).to_be_visible()
+    look_at(staff, "desk-person", pictures)
+    staff.page.get_by_role("link", name="Give back").first.click()
+    if "/staff/verify" in staff.page.url:
+        staff.send("main form")  # a button stands in for the passkey here
+    staff.send("form.fields")
+    look_at(staff, "desk-refund", pictures)
+    staff.open_staff("/staff/supporters/1/gift")
+    look_at(staff, "desk-gift", pictures)
 
 
 def test_a_label_that_is_gone_is_found(reader_with_scripts: Person) -> None:
