@@ -6,7 +6,7 @@ every sum is made at once, and keys and indexes come last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -62,16 +62,47 @@ class History:
 
 def fill(session: Session, history: History) -> None:
     """Count everything."""
+    number_all(session)
+    for half in HALVES:
+        half(session, history)
+
+
+def number_all(session: Session) -> None:
+    """Give every source of the history a number."""
     for origin in ("charges", "pledges"):
         number_sources(session, f"SELECT source FROM {origin}", {})
+
+
+def fill_money(session: Session, history: History) -> None:
+    """Count payments and renewals."""
     _add_up(session, history, "revenue_money", money_sums(_OLD), ("ledger_transactions", "id"))
     _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+    _fill_months(session, history, HALVES[fill_money])
+
+
+def fill_promises(session: Session, history: History) -> None:
+    """Count movements and people."""
     _fill_moves(session, history)
     _add_up(session, history, "revenue_promises", promise_sums(f"{history.to}revenue_moves"), None)
     _fill_people(session, history)
+    _fill_months(session, history, HALVES[fill_promises])
+
+
+HALVES: dict[Callable[[Session, History], None], tuple[str, ...]] = {
+    fill_money: ("revenue_money", "revenue_renewals"),
+    fill_promises: (
+        "revenue_moves", "revenue_promises", "revenue_supporters", "revenue_retention",
+        "revenue_amounts",
+    ),
+}  # fmt: skip
+"""Two halves of the work, and their rollups: neither needs the other."""
+
+
+def _fill_months(session: Session, history: History, tables: Sequence[str]) -> None:
     months = {"months_from": date.min, "months_until": history.months_until}
     for table in BY_DAY:
-        session.execute(text(sum_months(table, history.to)), months)
+        if table in tables:
+            session.execute(text(sum_months(table, history.to)), months)
 
 
 @contextmanager

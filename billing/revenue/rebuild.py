@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.revenue.days import DAY, Days, day_of
-from billing.revenue.filling import History, fill, without_indexes
+from billing.revenue.filling import HALVES, History, fill, number_all, without_indexes
 from billing.revenue.fold_sql import keys_of, sums_of, zero
 from billing.revenue.folding import LOCK, Folded, Present, fold, fold_new, is_usable, look
 from billing.revenue.tables import ROLLUPS, RevenueMove, RevenueState
@@ -48,9 +51,7 @@ def rebuild(runtime: Runtime) -> list[Difference]:
     zone, now = runtime.settings.newsroom.timezone, runtime.clock.now()
     with runtime.database.transaction() as session:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-        session.execute(text("SET temp_buffers = '256MB'"))
-        for setting in _SETTINGS:
-            session.execute(text(setting))
+        _settle_in(session)
         present = look(session)
         state = session.get(RevenueState, 1)
         if state is not None and is_usable(state, present, zone):
@@ -63,6 +64,41 @@ def rebuild(runtime: Runtime) -> list[Difference]:
         found = _fill(session, history) if _is_new(session) else _compare(session, history)
         _note(session, state, history, present, now)
     return found
+
+
+def build(runtime: Runtime) -> None:
+    """Compute the rollups of a history that nobody adds to and nobody reads yet, by two at once.
+
+    Each half is kept when it is done. The state is written last: without it a half is not taken for
+    the whole, but computed anew by whoever folds next.
+    """
+    zone, now = runtime.settings.newsroom.timezone, runtime.clock.now()
+    with runtime.database.transaction() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        with runtime.database.transaction() as session:
+            number_all(session)
+            present, days = look(session), _history(session, zone, now)
+        until = day_of(now, zone).replace(day=1)
+        history = History(to="", horizon=present.horizon, days=days, months_until=until)
+        with ThreadPoolExecutor(len(HALVES)) as pool:
+            list(pool.map(partial(_build_half, runtime, history), HALVES))
+        _note(holder, holder.get(RevenueState, 1), history, present, now)
+
+
+def _build_half(
+    runtime: Runtime, history: History, half: Callable[[Session, History], None]
+) -> None:
+    with runtime.database.transaction() as session:
+        _settle_in(session)
+        with without_indexes(session, HALVES[half]):
+            session.execute(text(f"TRUNCATE {', '.join(HALVES[half])}"))
+            half(session, history)
+
+
+def _settle_in(session: Session) -> None:
+    session.execute(text("SET temp_buffers = '256MB'"))
+    for setting in _SETTINGS:
+        session.execute(text(setting))
 
 
 def _is_new(session: Session) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy import text
 
-from billing.revenue.rebuild import rebuild
+from billing.revenue.rebuild import build
 from billing.runtime import Runtime
 from billing.seed import standin
 from billing.seed.books import Books
@@ -60,7 +60,7 @@ def seed(
     written = time.monotonic()
     say("making the rollups …")
     _analyze(runtime)
-    rebuild(runtime)
+    build(runtime)
     _analyze(runtime)
     return Seeded(
         rows=rows,
