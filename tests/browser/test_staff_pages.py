@@ -15,13 +15,16 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import literal, null, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
+from billing.charges.domain import ChargeStatus
 from billing.charges.tables import Charge
+from billing.pledges.domain import PledgeStatus
 from billing.pledges.tables import Pledge
+from billing.revenue.exports.catalogue import TABLES
 from billing.revenue.rebuild import keep_up
 from billing.runtime import Runtime
 from billing.seed.demo import seed_demo
@@ -54,15 +57,18 @@ LOOKED_AT_TOO = (
     "/staff/revenue/?from=2026-02-30&to=2026-03-01",
 )
 """Addresses of pages in further states."""
-EXAMPLES = {
-    "member_id": StaffMember.id,
-    "supporter_id": Supporter.id,
-    "charge_id": Charge.id,
-    "pledge_id": Pledge.id,
-    "name": literal("gross-to-net"),
-    "token": null(),
+EXAMPLES: dict[str, str | Select[tuple[int]]] = {
+    "member_id": select(StaffMember.id),
+    "supporter_id": select(Supporter.id).order_by(Supporter.id),
+    "charge_id": select(Charge.id)
+    .where(Charge.status == ChargeStatus.SUCCEEDED)
+    .order_by(Charge.id),
+    "pledge_id": select(Pledge.id).where(Pledge.status == PledgeStatus.ACTIVE).order_by(Pledge.id),
+    "about": "pledge",
+    "name": TABLES[0].name,
+    "token": "broken",
 }
-"""What stands for an argument of an address: the first of its kind."""
+"""What stands for an argument of an address: itself, or the first of its kind."""
 
 
 @pytest.fixture
@@ -119,7 +125,10 @@ def _path(app: Flask, session: Session, rule: Rule) -> str | None:
 
     A new argument fails here: name what stands for it in EXAMPLES.
     """
-    values = {name: session.scalar(select(EXAMPLES[name]).limit(1)) for name in rule.arguments}
+    values: dict[str, str | int | None] = {}
+    for name in rule.arguments:
+        example = EXAMPLES[name]
+        values[name] = example if isinstance(example, str) else session.scalar(example.limit(1))
     if None in values.values():
         return None
     with app.test_request_context():
