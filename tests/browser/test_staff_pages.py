@@ -59,6 +59,7 @@ EXAMPLES = {
     "supporter_id": Supporter.id,
     "charge_id": Charge.id,
     "pledge_id": Pledge.id,
+    "about": literal("card"),
     "name": literal("gross-to-net"),
     "token": null(),
 }
