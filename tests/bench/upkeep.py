@@ -21,12 +21,12 @@ from tests.bench.history import write_history
 from tests.bench.house import House, opened, wait_until
 from tests.bench.people import bring_customers, write_pledges
 from tests.bench.renewals import calls, renew
+from workers.schedule import FIGURES_SECONDS
 
 CHARGES = 200_000
 PACE = 100
 SECONDS = 75
 """Longer than the minute in which the outcomes of renewals are looked at once."""
-FOLD_EVERY = 2.0
 PAYMENTS = 12
 
 _VARIETY = """
@@ -72,7 +72,7 @@ def _cost(house: House, say: Say) -> list[Figure]:
     wait_until(lambda: calls(house)["total"] > PACE * 3, "the first charges")
     ended = threading.Event()
     folding = threading.Thread(target=_fold_on, args=(runtime, ended))
-    say(f"{PACE} renewals a second for {SECONDS} s, a fold every {FOLD_EVERY:g} s …")
+    say(f"{PACE} renewals a second for {SECONDS} s, a fold every {FIGURES_SECONDS:g} s …")
     before, used, spent = calls(house)["total"], house.cpu_seconds(), _cpu(folds)
     folding.start()
     time.sleep(SECONDS)
@@ -91,7 +91,7 @@ def _cost(house: House, say: Say) -> list[Figure]:
 
 
 def _fold_on(runtime: Runtime, ended: threading.Event) -> None:
-    while not ended.wait(FOLD_EVERY):
+    while not ended.wait(FIGURES_SECONDS):
         fold(runtime)
 
 
