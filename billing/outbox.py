@@ -108,6 +108,7 @@ class OutboxMessage(Base):
                 "unique_key NOT LIKE 'receipt:%' AND unique_key NOT LIKE 'reminder:%'"
             ),
         ),
+        Index("ix_outbox_failed", "id", postgresql_where="status IN ('failed', 'dropped')"),
     )
 
     id: Mapped[RowId]

@@ -50,6 +50,11 @@ class Charge(Base):
             "stripe_customer_id",
             postgresql_where="pledge_id IS NULL AND stripe_customer_id IS NOT NULL",
         ),
+        Index(
+            "ix_charges_prepaid_refunded",
+            "pledge_id",
+            postgresql_where="months > 1 AND refunded_minor > 0",
+        ),
         Index("ix_charges_settled_at", "settled_at"),
         Index(
             "ix_charges_period_over",
@@ -106,6 +111,14 @@ class Attempt(Base):
         Index("ix_attempts_started_at", "started_at"),
         Index("ix_attempts_returned_at", "returned_at", postgresql_where="returned_at IS NOT NULL"),
         Index("ix_attempts_stripe_payment_intent_id", "stripe_payment_intent_id"),
+        Index("ix_attempts_refused", "finished_at", postgresql_where="status = 'refused'"),
+        Index("ix_attempts_unmapped", "finished_at", postgresql_where="mapped IS FALSE"),
+        Index(
+            "ix_attempts_long",
+            "finished_at",
+            postgresql_where="kind = 'off_session'"
+            " AND finished_at - started_at > interval '1 minute'",
+        ),
         Index(
             "ix_attempts_first_failed",
             func.coalesce(text("decline_code"), text("error_code"), text("'unknown'")),
@@ -174,6 +187,13 @@ class WebhookEvent(Base):
             postgresql_where="status = 'stored'",
         ),
         Index("ix_webhook_events_object_id", "object_id"),
+        Index("ix_webhook_events_failed", "id", postgresql_where="status = 'failed'"),
+        Index(
+            "ix_webhook_events_last_error",
+            "last_error",
+            "received_at",
+            postgresql_where="last_error IS NOT NULL",
+        ),
     )
 
     id: Mapped[RowId]

@@ -105,6 +105,7 @@ class Payout(Base):
     __table_args__ = (
         CheckConstraint("reconciled_at IS NULL OR difference_minor = 0", name="reconciled_to_zero"),
         Index("ix_payouts_open", "id", postgresql_where="reconciled_at IS NULL"),
+        Index("ix_payouts_arrives_at", "arrives_at", "id"),
     )
 
     id: Mapped[RowId]
@@ -124,3 +125,15 @@ class Payout(Base):
     """How many of them the ledger does not hold yet."""
     reconciled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     failure_code: Mapped[str | None] = mapped_column(String(64))
+
+
+class PayoutLine(Base):
+    """A movement that a payout pays out, as Stripe's list says; the ledger holds what it was."""
+
+    __tablename__ = "payout_lines"
+    __table_args__ = (Index("ix_payout_lines_transaction_id", "transaction_id"),)
+
+    payout_id: Mapped[int] = mapped_column(ForeignKey("payouts.id"), primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(
+        ForeignKey("ledger_transactions.id"), primary_key=True
+    )

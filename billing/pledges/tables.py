@@ -87,6 +87,26 @@ class Pledge(Base):
         Index("ix_pledges_stripe_payment_method_id", "stripe_payment_method_id"),
         Index("ix_pledges_stripe_customer_id", "stripe_customer_id"),
         Index("ix_pledges_supporter_id", "supporter_id"),
+        Index(
+            "ix_pledges_past_due_since",
+            "past_due_since",
+            "id",
+            postgresql_where="status = 'past_due'",
+        ),
+        Index(
+            "ix_pledges_without_card",
+            "id",
+            postgresql_where="stripe_payment_method_id IS NULL"
+            " AND status IN ('active', 'past_due', 'paused')",
+        ),
+        Index(
+            "ix_pledges_cancelled_at", "cancelled_at", postgresql_where="cancelled_at IS NOT NULL"
+        ),
+        Index(
+            "ix_pledges_renewal_notice_id",
+            "renewal_notice_id",
+            postgresql_where="renewal_notice_id IS NOT NULL",
+        ),
     )
 
     id: Mapped[RowId]

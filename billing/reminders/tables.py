@@ -26,6 +26,7 @@ class Reminder(Base):
         ),
         Index("ix_reminders_due", "due_at", "id", postgresql_where="status = 'waiting'"),
         Index("ix_reminders_queued", "id", postgresql_where="status = 'queued'"),
+        Index("ix_reminders_asked_at", "asked_at", "id"),
         Index("ix_reminders_kept", "finished_at", postgresql_where="erased_at IS NULL"),
         CheckConstraint(
             "(erased_at IS NULL) = (email_encrypted IS NOT NULL)"
@@ -48,6 +49,10 @@ class Reminder(Base):
     """When the email went out, or was found to be no longer wanted."""
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source: Mapped[Json] = mapped_column(JSONB)
+    gave: Mapped[bool | None]
+    """Whether its address gave within 30 days of the email. Known before the address is forgotten:
+    yes as soon as it is seen, no when the days are over; empty while it is open, and for ever where
+    the address was erased before that."""
 
 
 class ReminderHour(Base):

@@ -21,7 +21,7 @@ from billing.db import UtcDateTime
 from billing.revenue.cells import find_sources
 from billing.revenue.days import Days
 from billing.revenue.filters import FilterError, Filters
-from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SIDES
+from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SIDES, same_source
 from billing.revenue.tables import MoveKind
 
 PAGE = 50
@@ -223,7 +223,7 @@ def place_of_move(line: MoveLine) -> Place:
 def parameters(session: Session, filters: Filters) -> dict[str, object]:
     """What the conditions of `fitting` are given. At most one query."""
     given: dict[str, object] = {}
-    if filters.campaign or filters.appeal or filters.article:
+    if filters.names:
         given["sources"] = list(find_sources(session, filters))
     for name in ("cadence", "currency", "country"):
         if (value := getattr(filters, name)) is not None:
@@ -234,7 +234,7 @@ def parameters(session: Session, filters: Filters) -> dict[str, object]:
 def fitting(filters: Filters, cadence: str, currency: str, source: str, country: str) -> str:
     """The conditions that the filters make; `true` where there are none."""
     conditions = ["true"]
-    if filters.campaign or filters.appeal or filters.article:
+    if filters.names:
         conditions.append(f"{source} = ANY(:sources)")
     for name, column in (("cadence", cadence), ("currency", currency), ("country", country)):
         if getattr(filters, name) is not None:
@@ -256,9 +256,7 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
     chosen = fitting(
         filters, "known.cadence", "line.paid_currency", "s.id", "coalesce(c.card_country, '')"
     )
-    source = """JOIN revenue_sources s ON s.article = left(coalesce(c.source->>'article', ''), 200)
-         AND s.appeal = left(coalesce(c.source->>'appeal', ''), 200)
-         AND s.campaign = left(coalesce(c.source->>'campaign', ''), 200)"""
+    source = f"JOIN revenue_sources s ON {same_source('c')}"
     walked = "ledger_transactions t"
     if len(_ACCOUNTS.get(figure, ())) == 1:
         walked = f"""(

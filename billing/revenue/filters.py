@@ -1,7 +1,7 @@
 """What a revenue page is asked for, read from its address and written back to it. Pure.
 
 `period=last-12-months` or `from=2026-01-01&to=2026-03-31`, and any of `by`, `currency`, `campaign`,
-`appeal`, `article`, `cadence` and `country`. A value that nothing has is no error: the page is
+`appeal`, `variant`, `article`, `referrer`, `cadence` and `country`. A value that nothing has is no error: the page is
 empty then. A name or a form that is unknown is one, and is told in a sentence.
 """
 
@@ -20,7 +20,8 @@ from billing.money import CURRENCIES
 from billing.pledges.domain import Cadence
 from billing.revenue.periods import LONGEST_YEARS, Period, Preset, Step, period_of
 
-FILTERS = ("currency", "campaign", "appeal", "article", "cadence", "country")
+SOURCE_NAMES = ("campaign", "appeal", "variant", "article", "referrer")
+FILTERS = ("currency", *SOURCE_NAMES, "cadence", "country")
 NAMES = ("period", "from", "to", "by", *FILTERS)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -45,7 +46,11 @@ class Filters:
     """Paid in this currency."""
     campaign: str | None = None
     appeal: str | None = None
+    variant: str | None = None
+    """Which of several wordings of an appeal."""
     article: str | None = None
+    referrer: str | None = None
+    """What kind of site led to the article."""
     cadence: Cadence | None = None
     country: str | None = None
     """Where the card is from: ISO 3166."""
@@ -56,6 +61,12 @@ class Filters:
     def is_filtered(self) -> bool:
         """Whether they leave anything out but days."""
         return any(getattr(self, name) is not None for name in FILTERS)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The parts of a source that are asked for."""
+        chosen = ((name, getattr(self, name)) for name in SOURCE_NAMES)
+        return {name: value for name, value in chosen if value is not None}
 
     def pairs(self) -> list[tuple[str, str]]:
         """Names and values in their one order: the same figures have one address."""
@@ -102,7 +113,9 @@ def read_filters(
         currency=_currency(values.get("currency")),
         campaign=_name(values, "campaign"),
         appeal=_name(values, "appeal"),
+        variant=_name(values, "variant"),
         article=_name(values, "article"),
+        referrer=_name(values, "referrer"),
         cadence=None if cadence is None else chosen(Cadence, cadence, "cadence"),
         country=_country(values.get("country")),
         extra={name: values[name] for name in extra if name in values},

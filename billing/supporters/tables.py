@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, LargeBinary, String
+from sqlalchemy import CheckConstraint, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, Moment, RowId, UtcDateTime
@@ -20,6 +20,7 @@ class Supporter(Base):
             " AND (erased_at IS NULL) = (email_encrypted IS NOT NULL)",
             name="address_until_erased",
         ),
+        Index("ix_supporters_erased", "id", postgresql_where="erased_at IS NOT NULL"),
     )
 
     id: Mapped[RowId]
