@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session
 
 from billing.audit.report import audit as run_audit
-from billing.charges.attention import attention as find_needed, remarks
+from billing.charges.attention import look
 from billing.charges.progress import progress
 from billing.doctor import diagnose
 from billing.gateway import GatewayError
@@ -133,8 +133,8 @@ def attention() -> None:
     """Name everything that waits for a person. Exits with 1 when there is something."""
     with _runtime() as runtime, runtime.database.transaction() as session:
         now = runtime.clock.now()
-        needed = [*find_needed(session, now=now), *brake.attention(session, now=now)]
-        known = remarks(session, now=now)
+        found, known = look(session, now=now)
+        needed = [*found, *brake.attention(session, now=now)]
     for line in needed or ["Nothing needs a person."]:
         click.echo(line)
     for line in known:

@@ -116,6 +116,7 @@ _LATE_DEBITS = """
                    || ' had lapsed; nothing more is asked for it.' END
         FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
         WHERE a.kind = 'off_session' AND a.finished_at > :recent AND a.returned_at IS NULL
+          AND a.finished_at - a.started_at > interval '1 minute'
           AND (a.status, c.status) IN (('succeeded', 'succeeded'), ('declined', 'declined'))
           AND a.number = (SELECT max(number) FROM attempts WHERE charge_id = c.id)
           AND p.status <> 'cancelled' AND EXISTS (
@@ -201,7 +202,7 @@ _EVENTS = """
         SELECT 'Events came in version ' || min(api_version) || ' of Stripe''s interface ('
                || count(*) || ', the last event ' || max(id) || '); set the endpoint to '
                || :version || ', or news comes late.'
-        FROM webhook_events
+        FROM (SELECT * FROM webhook_events ORDER BY id DESC LIMIT 1000) AS latest
         WHERE NOT backfilled AND api_version <> :version AND last_error IS DISTINCT FROM
               'other_mode' AND received_at > :recent
         HAVING count(*) > 0
@@ -267,10 +268,24 @@ _LOOKS = (
     _ERASED_UNDER_WAY,
     _UNMAPPED,
 )
+_ALL = text(
+    "\nUNION ALL\n".join(
+        f"SELECT {place} AS place, looked.line, row_number() OVER () AS number FROM ({query})"
+        " AS looked (line)"
+        for place, query in enumerate((*_LOOKS, _STRANGERS))
+    )
+    + "\nORDER BY place, number"
+)
+"""All of them at once: the page of the day has few queries to spend."""
 
 
 def attention(session: Session, *, now: datetime) -> list[str]:
     """Everything that waits for a person, the most urgent first."""
+    return look(session, now=now)[0]
+
+
+def look(session: Session, *, now: datetime) -> tuple[list[str], list[str]]:
+    """What waits for a person, the most urgent first, and what is only good to know. One query."""
     moments = {
         "recent": now - RECENT,
         "late": now - LATE,
@@ -279,9 +294,13 @@ def attention(session: Session, *, now: datetime) -> list[str]:
         "silent": now - SILENT_AFTER,
         "version": API_VERSION,
     }
-    return [line for look in _LOOKS for line in session.scalars(text(look), moments).all()]
+    needed: list[str] = []
+    known: list[str] = []
+    for place, line, _ in session.execute(_ALL, moments):
+        (known if place == len(_LOOKS) else needed).append(line)
+    return needed, known
 
 
 def remarks(session: Session, *, now: datetime) -> list[str]:
     """What came to its end without anybody having to do something, and is good to know."""
-    return list(session.scalars(text(_STRANGERS), {"recent": now - RECENT}).all())
+    return look(session, now=now)[1]

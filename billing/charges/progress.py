@@ -14,7 +14,18 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -43,16 +54,25 @@ _COUNTED_AS = {
 
 
 def progress(session: Session, *, zone: ZoneInfo, limit: float, now: datetime) -> Run:
-    """Count the run of the newsroom's day. `limit` is the setting, in calls a second."""
+    """Count the run of the newsroom's day. Two queries.
+
+    `limit` is the setting, in calls a second.
+    """
     begins, ends = _day_of(now, zone)
-    waiting, since = _waiting(session, now)
-    answered, measured = _pace(session, begins, now)
+    counted = [*_waiting(now), *_later(now, ends), _pace(begins, now)]
+    parts = [query.subquery() for query in counted]
+    joined: FromClause = parts[0]
+    for each in parts[1:]:
+        joined = joined.join(each, true())
+    row = session.execute(select(*(c for part in parts for c in part.c)).select_from(joined)).one()
+    charges, charges_since, pledges, pledges_since, retries, firsts, answered, first = row
+    since = [moment for moment in (charges_since, pledges_since) if moment is not None]
     return Run(
-        waiting=waiting,
-        waiting_since=since,
-        later_today=_later(session, now, ends),
+        waiting=charges + pledges,
+        waiting_since=min(since, default=None),
+        later_today=retries + firsts,
         answered=answered,
-        measured=measured,
+        measured=now - max(now - MEASURED_OVER, first) if first else timedelta(0),
         limit=limit,
         **_asked(session, begins, now),
     )
@@ -69,26 +89,26 @@ def _waits(now: datetime) -> ColumnElement[bool]:
     return and_(Charge.status.in_(ASKABLE), Charge.next_attempt_at <= now)
 
 
-def _waiting(session: Session, now: datetime) -> tuple[int, datetime | None]:
-    """Charges that wait and pledges that get theirs within the minute; since when."""
-    charges = select(func.count(), func.min(Charge.next_attempt_at)).where(_waits(now))
-    pledges = select(func.count(), func.min(Pledge.next_charge_at)).where(
-        may_be_charged(now), Pledge.next_charge_at <= now
-    )
-    rows = [session.execute(query).one() for query in (charges, pledges)]
-    since = [moment for _, moment in rows if moment is not None]
-    return sum(int(count) for count, _ in rows), min(since, default=None)
+def _waiting(now: datetime) -> list[Select[*tuple[Any, ...]]]:
+    """Charges that wait and pledges that get theirs within the minute, counted; since when."""
+    return [
+        select(func.count(), func.min(Charge.next_attempt_at)).where(_waits(now)),
+        select(func.count(), func.min(Pledge.next_charge_at)).where(
+            may_be_charged(now), Pledge.next_charge_at <= now
+        ),
+    ]
 
 
-def _later(session: Session, now: datetime, ends: datetime) -> int:
-    """First charges and retries that fall due before the day ends."""
-    charges = select(func.count()).where(
-        Charge.status.in_(ASKABLE), Charge.next_attempt_at > now, Charge.next_attempt_at < ends
-    )
-    pledges = select(func.count()).where(
-        may_be_charged(now), Pledge.next_charge_at > now, Pledge.next_charge_at < ends
-    )
-    return sum(session.scalars(query).one() for query in (charges, pledges))
+def _later(now: datetime, ends: datetime) -> list[Select[*tuple[Any, ...]]]:
+    """Retries and first charges that fall due before the day ends, counted."""
+    return [
+        select(func.count()).where(
+            Charge.status.in_(ASKABLE), Charge.next_attempt_at > now, Charge.next_attempt_at < ends
+        ),
+        select(func.count()).where(
+            may_be_charged(now), Pledge.next_charge_at > now, Pledge.next_charge_at < ends
+        ),
+    ]
 
 
 def _asked(session: Session, begins: datetime, now: datetime) -> dict[str, int]:
@@ -130,17 +150,15 @@ def _last_attempts(begins: datetime) -> Subquery:
     )
 
 
-def _pace(session: Session, begins: datetime, now: datetime) -> tuple[int, timedelta]:
-    """How many attempts were answered lately, and how long "lately" is.
+def _pace(begins: datetime, now: datetime) -> Select[*tuple[Any, ...]]:
+    """How many attempts were answered lately, and when the first of them was made.
 
-    It begins with the first of them, so that a run that has just begun is not made to look slow.
+    What is measured begins with it, so that a run that has just begun is not made to look slow.
     """
     since = now - MEASURED_OVER
-    query: Any = select(func.count(), func.min(Attempt.started_at)).where(
+    return select(func.count(), func.min(Attempt.started_at)).where(
         Attempt.kind == AttemptKind.OFF_SESSION,
         Attempt.started_at >= min(begins, since),
         Attempt.finished_at > since,
         Attempt.finished_at <= now,
     )
-    answered, first = session.execute(query).one()
-    return int(answered), now - max(since, first) if first else timedelta(0)

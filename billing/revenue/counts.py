@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from billing.revenue.service import Overview
+from billing.revenue.today import People
 from billing.staff.domain import Role
 from billing.staff.suppression import suppress, suppress_row
 
@@ -13,33 +13,27 @@ from billing.staff.suppression import suppress, suppress_row
 class Counts:
     """Counts of people; None for what is not shown."""
 
-    supporters_year: int | None
-    supporters_month: int | None
-    pledges: int | None
+    supporters: int | None
     monthly: int | None
     annual: int | None
-    paused: int | None
 
 
-def counts_for(role: Role, seen: Overview) -> Counts:
-    """The counts of an overview: viewers are not shown those that few people stand behind."""
-    year, month, pledges = seen.supporters_year, seen.supporters_month, seen.pledges
+def counts_for(role: Role, people: People) -> Counts:
+    """The counts of the page of the day: viewers are not shown those of few people.
+
+    The two rhythms with what both have in common come to the whole, so all three are one line.
+    """
+    both = people.monthly + people.annual - people.all
     if role.covers(Role.DESK):
+        return Counts(supporters=people.all, monthly=people.monthly, annual=people.annual)
+    if both > 0:
+        # Three that overlap are not the parts of a sum; each alone, and none where one is small.
+        shown = [suppress(each) for each in (people.all, people.monthly, people.annual, both)]
+        hide = None in shown
         return Counts(
-            supporters_year=year,
-            supporters_month=month,
-            pledges=pledges.monthly + pledges.annual,
-            monthly=pledges.monthly,
-            annual=pledges.annual,
-            paused=pledges.paused,
+            supporters=suppress(people.all),
+            monthly=None if hide else people.monthly,
+            annual=None if hide else people.annual,
         )
-    supporters = suppress_row([month, year - month])
-    promised = suppress_row([pledges.monthly, pledges.annual])
-    return Counts(
-        supporters_year=supporters.total,
-        supporters_month=supporters.cells[0],
-        pledges=promised.total,
-        monthly=promised.cells[0],
-        annual=promised.cells[1],
-        paused=suppress(pledges.paused),
-    )
+    row = suppress_row([people.monthly, people.annual])
+    return Counts(supporters=row.total, monthly=row.cells[0], annual=row.cells[1])

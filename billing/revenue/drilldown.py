@@ -272,7 +272,8 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
         LEFT JOIN charges c ON c.id = t.charge_id
         LEFT JOIN pledges p ON p.id = c.pledge_id
         {source if "sources" in chosen else ""}
-        CROSS JOIN LATERAL (SELECT CASE WHEN c.id IS NULL THEN '' WHEN p.id IS NULL THEN 'once'
+        CROSS JOIN LATERAL (SELECT CASE WHEN line.account = 'gifts' THEN 'once'
+            WHEN c.id IS NULL THEN '' WHEN p.id IS NULL THEN 'once'
             ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence) AS known
         WHERE t.occurred_at >= :starts_at AND t.occurred_at < :ends_at {below}
           AND t.category NOT IN ('payout', 'payout_reversal')

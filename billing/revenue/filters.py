@@ -1,8 +1,8 @@
 """What a revenue page is asked for, read from its address and written back to it. Pure.
 
 `period=last-12-months` or `from=2026-01-01&to=2026-03-31`, and any of `by`, `currency`, `campaign`,
-`appeal`, `variant`, `article`, `referrer`, `cadence` and `country`. A value that nothing has is no error: the page is
-empty then. A name or a form that is unknown is one, and is told in a sentence.
+`appeal`, `variant`, `article`, `referrer`, `cadence` and `country`. A value that nothing has is no
+error: the page is empty then. A name or a form that is unknown is one, and is told in a sentence.
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ from billing.revenue.fold_sql import add, add_origins, day_of, sliced, source_of
 _GIVER = (
     "supporter_id, charge_id, day, currency, amount_minor, source_id, country, again_on, pledged_on"
 )
-_START = (
-    "pledge_id, supporter_id, day, currency, yearly_minor, cadence, source_id, country, stayed"
-)
+_START = "pledge_id, supporter_id, day, currency, yearly_minor, cadence, source_id, country, stayed"
 STEPS = ("shown", "opened", "began")
 
 
@@ -112,7 +110,9 @@ def fold_starts(to: str, touched: str) -> str:
 
 def fold_steps(to: str, counted: str) -> str:
     """Add readers' steps by source: rows of `day`, `step`, `source_id` and `times`."""
-    columns = ", ".join(f"CASE step WHEN '{each}' THEN times ELSE 0 END AS {each}" for each in STEPS)
+    columns = ", ".join(
+        f"CASE step WHEN '{each}' THEN times ELSE 0 END AS {each}" for each in STEPS
+    )
     rows = (
         "SELECT source_id, day, '' AS cadence, '' AS paid_currency, '' AS settled_currency,"
         f" {columns} FROM ({counted}) AS counted"

@@ -206,8 +206,8 @@ def money_sums(new: str) -> str:
         SELECT {day_of("m.occurred_at")} AS day, m.account, m.net + m.fee AS amount, m.net, m.fee,
                m.settled_currency, coalesce(m.paid_currency, m.settled_currency) AS paid_currency,
                m.paid, coalesce(s.id, 0) AS source_id, coalesce(c.card_country, '') AS country,
-               CASE WHEN c.id IS NULL THEN '' WHEN p.id IS NULL THEN 'once'
-                    ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence,
+               CASE WHEN m.account = 'gifts' THEN 'once' WHEN c.id IS NULL THEN ''
+                    WHEN p.id IS NULL THEN 'once' ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence,
                CASE WHEN m.account IN ('gifts', 'pledges') THEN -sign(m.paid)::bigint
                     ELSE 0 END AS payment,
                c.months, c.fee_cover_minor

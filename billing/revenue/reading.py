@@ -53,7 +53,7 @@ _READING = text(
 """As of one moment. Each query walks along an index, for each of a few periods or until a list's
 page is full. Where PostgreSQL takes that for much it sorts, hashes or compiles, and reads whole
 tables."""
-_EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
+EVERYTHING = Cells(slice=Slice.ALL, members=None, country=None, cadence=None, currency=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,18 +347,22 @@ def takings_of(rows: Iterable[MoneyRow], currency: str) -> Takings:
 class MonthlyRates:
     """The fixed rates of all months that some periods touch. One query."""
 
-    def __init__(self, session: Session, asked: Asked, periods: Sequence[Period]) -> None:
+    def __init__(self, session: Session, currency: str, periods: Sequence[Period]) -> None:
         first = min(each.first for each in periods).replace(day=1)
         first -= relativedelta(months=_RATES_REACH)
         last = max(each.last for each in periods)
         self._months = steps(Period(first, last), Step.MONTH)
-        everything = replace(_EVERYTHING, months_until=asked.cells.months_until)
+        everything = replace(EVERYTHING, months_until=asked.cells.months_until)
         paid = [
             _paid(rows, asked.currency) for rows in figures.money(session, everything, self._months)
         ]
         self._rates = dict(
-            zip((m.first for m in self._months), fixed_rates(paid, asked.currency), strict=True)
+            zip((m.first for m in self._months), fixed_rates(paid, currency), strict=True)
         )
+
+    def months(self) -> list[tuple[Period, list[MoneyRow]]]:
+        """All the money of each month, whatever is asked for; the last may be cut."""
+        return list(zip(self._months, self._money, strict=True))
 
     def of(self, day: date) -> Rates:
         """The rates of a day's month."""

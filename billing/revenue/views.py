@@ -1,21 +1,29 @@
-"""The pages that staff open every morning. Everybody here has passed the guard."""
+"""The page of the day, which staff open every morning. Everybody here has passed the guard."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template
 
-from billing.charges.attention import attention, remarks
+from billing.charges.attention import look
 from billing.charges.domain import ChargeStatus
 from billing.charges.progress import progress
 from billing.money import Money, scale
 from billing.pledges.domain import Cadence
-from billing.pledges.tables import MovementKind
 from billing.reminders import brake
 from billing.revenue import renewals, viewers
 from billing.revenue.charts import Chart, Series
 from billing.revenue.counts import counts_for
 from billing.revenue.reasons import reason_in_words
-from billing.revenue.service import CHART_MONTHS, Overview, overview as read_overview
+from billing.revenue.today import (
+    CHART_MONTHS,
+    Month,
+    read_month,
+    read_past_due,
+    read_recent,
+    read_waiting,
+)
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires, signed_in
@@ -35,16 +43,6 @@ STATUSES = {
     ChargeStatus.CANCELLED: "Cancelled",
 }
 CADENCES = {Cadence.ONCE: "Gift", Cadence.MONTHLY: "Monthly", Cadence.ANNUAL: "Annual"}
-MOVES = {
-    MovementKind.NEW: "New supporters",
-    MovementKind.REACTIVATION: "Returned",
-    MovementKind.EXPANSION: "Raised",
-    MovementKind.CONTRACTION: "Lowered",
-    MovementKind.PAUSED: "Paused",
-    MovementKind.RESUMED: "Gone on after a pause",
-    MovementKind.CHURN_VOLUNTARY: "Cancelled",
-    MovementKind.CHURN_INVOLUNTARY: "Lost to failed cards",
-}
 
 
 @blueprint.get("/")
@@ -52,41 +50,48 @@ MOVES = {
 def overview() -> str:
     """This month against the goal, what it consists of, and what needs a person."""
     parts = runtime()
-    newsroom, limit = parts.settings.newsroom, parts.settings.stripe.requests_per_second
-    with parts.database.transaction() as session:
-        seen = read_overview(session, newsroom, parts.clock.now())
-        run = progress(session, zone=newsroom.timezone, limit=limit, now=seen.now)
-        needed = [*attention(session, now=seen.now), *brake.attention(session, now=seen.now)]
-        known = remarks(session, now=seen.now)
+    newsroom, now = parts.settings.newsroom, parts.clock.now()
     sees_people = signed_in().role.covers(Role.DESK)
+    with parts.database.transaction() as session:
+        seen = read_month(session, newsroom, now)
+        people: dict[str, Any] = {}
+        if sees_people:
+            waiting = read_waiting(session, now)
+            needed, known = look(session, now=now)
+            limit = parts.settings.stripe.requests_per_second
+            people = {
+                "waiting": waiting,
+                "needed": [*needed, *brake.in_words(waiting.turned_away)],
+                "remarks": known,
+                "run": progress(session, zone=newsroom.timezone, limit=limit, now=now),
+                "recent": read_recent(session),
+                "past_due": read_past_due(session) if waiting.past_due else [],
+            }
     formats = viewers.formats_for(newsroom, sees_people=sees_people)
     step = viewers.rounding_step(newsroom.goal)
     return render_template(
         "revenue/overview.html",
         seen=seen,
-        run=run,
-        needed=needed,
-        remarks=known,
         f=formats,
         money_of=Money,
         zone=newsroom.timezone.key,
         staff=signed_in(),
         sees_people=sees_people,
         rounded_to=formats.whole(Money(step, seen.currency)),
-        counts=counts_for(signed_in().role, seen),
+        counts=counts_for(signed_in().role, seen.people),
         support_url=parts.links.url("/support"),
         chart=months_chart(seen, formats, round_to=1 if sees_people else step),
         chart_months=CHART_MONTHS,
         reason=reason_in_words,
         statuses=STATUSES,
         cadences=CADENCES,
-        moves=MOVES,
         needed_shown=NEEDED_SHOWN,
         renewals=renewals,
+        **people,
     )
 
 
-def months_chart(seen: Overview, formats: Formats, *, round_to: int = 1) -> Chart:
+def months_chart(seen: Month, formats: Formats, *, round_to: int = 1) -> Chart:
     """Twelve months of gross by kind, with net and the goal as lines.
 
     `round_to` is 1 for those who may see people; for viewers gross is one bar, and all values are
@@ -98,7 +103,7 @@ def months_chart(seen: Overview, formats: Formats, *, round_to: int = 1) -> Char
         values = [viewers.round_to(getattr(each, name), round_to) for each in takings]
         return Series(name=name, css=css, values=values)
 
-    firsts = [each.month.first for each in seen.chart]
+    firsts = [each.period.first for each in seen.chart]
 
     def money(minor: int) -> str:
         return formats.money(Money(minor, seen.currency))
@@ -110,7 +115,7 @@ def months_chart(seen: Overview, formats: Formats, *, round_to: int = 1) -> Char
         f"{seen.currency.upper()}, by the month in {formats.zone.key}.",
         columns=[formats.short_month(first) for first in firsts],
         full_columns=[
-            formats.month(each.month.first) + ("" if each.complete else " so far")
+            formats.month(each.period.first) + ("" if each.complete else " so far")
             for each in seen.chart
         ],
         bars=(
@@ -129,7 +134,7 @@ def months_chart(seen: Overview, formats: Formats, *, round_to: int = 1) -> Char
     )
 
 
-def _chart_title(seen: Overview, formats: Formats) -> str:
+def _chart_title(seen: Month, formats: Formats) -> str:
     """What the chart says."""
     full = [each for each in seen.chart if each.complete and not each.takings.is_empty]
     if not full:
@@ -140,4 +145,4 @@ def _chart_title(seen: Overview, formats: Formats) -> str:
         return f"{reached} of {len(full)} complete {months} reached the goal after fees"
     best = max(full, key=lambda each: each.takings.net)
     net = formats.money(Money(best.takings.net, seen.currency))
-    return f"Best month so far: {formats.month(best.month.first)}, with {net} after fees"
+    return f"Best month so far: {formats.month(best.period.first)}, with {net} after fees"
