@@ -16,10 +16,11 @@ from billing.digest.domain import CHART_WEEKS, WEEK, YEAR, Week, bar
 from billing.digest.suppressed import Counted, suppressed
 from billing.money import Money
 from billing.reminders import brake
-from billing.revenue import figures, reading, service
+from billing.revenue import figures, reading
 from billing.revenue.bridge import Bridge, month_of
 from billing.revenue.days import begins
 from billing.revenue.domain import Takings
+from billing.revenue.expected import Goal
 from billing.revenue.figures import Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period
@@ -81,7 +82,7 @@ def read_digest(
 
 def write_digest(
     found: tuple[list[WeekMoney], Promised],
-    seen: service.Overview,
+    month: Goal,
     needed: int,
     newsroom: NewsroomSettings,
 ) -> Json:
@@ -101,8 +102,8 @@ def write_digest(
                              ("From gifts", "gifts"), ("After fees and refunds", "net"))
         ],
         "promised": words.promised(promised),
-        "goal": words.goal(seen.goal),
-        "goal_percent": int(100 * seen.goal.share(seen.goal.received)),
+        "goal": words.goal(month),
+        "goal_percent": int(100 * month.share(month.received)),
         "chart": words.chart(chart),
         "needed": needed,
         "rounded_to": words.formats.whole(Money(words.step, words.currency)),
@@ -179,7 +180,7 @@ class _Words:
             rows.append(["Lost: cancelled, failed, lowered", self.a_month(seen.lost)])
         return [*rows, ["Supporters with a running pledge", people]]
 
-    def goal(self, goal: service.Goal) -> list[list[str]]:
+    def goal(self, goal: Goal) -> list[list[str]]:
         return [
             ["Received, after fees", self.money(goal.received.minor)],
             ["Still expected", self.money(goal.expected.minor)],

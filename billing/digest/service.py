@@ -19,7 +19,7 @@ from billing.digest.content import count_needed, read_digest, write_digest
 from billing.digest.domain import due_monday
 from billing.digest.tables import DigestReader
 from billing.outbox import drop, put
-from billing.revenue import service as overview
+from billing.revenue.today import read_month
 from billing.runtime import Runtime
 from billing.staff.audit_trail import AuditAction, Subject, record
 from billing.staff.relying_party import relying_party
@@ -123,8 +123,8 @@ def send_due(runtime: Runtime) -> int:
     if found is None:
         return 0
     with runtime.database.transaction() as session:
-        seen = overview.overview(session, newsroom, now)
-    content = write_digest(found, seen, needed, newsroom)
+        goal = read_month(session, newsroom, now).goal
+    content = write_digest(found, goal, needed, newsroom)
     with runtime.database.transaction() as session:
         readers = session.scalars(_due(monday).with_for_update(of=DigestReader, skip_locked=True))
         return sum(_queue(session, runtime, each, monday, content, now) for each in readers.all())

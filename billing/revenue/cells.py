@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, Select, and_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, select, true
 from sqlalchemy.orm import Session
 
 from billing.revenue.filters import Filters
@@ -55,6 +55,14 @@ class Cells:
             true() if self.currency is None else currency == self.currency,
         )
 
+    def of_gifts(self, table: Any, *, level: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
+        """The condition on a rollup of gifts, which have no rhythm but that of being given once."""
+        return and_(
+            self._place(table, level),
+            true() if self.cadence in (None, "once") else false(),
+            true() if self.currency is None else table.currency == self.currency,
+        )
+
     def of_people(
         self, table: Any, *, any_currency: bool = True, level: ColumnElement[int] | int = 0
     ) -> ColumnElement[bool]:
@@ -88,7 +96,9 @@ class Cells:
 
 def find_cells(session: Session, filters: Filters, *, months_until: date = _NEVER) -> Cells:
     """The smallest slices that answer to all the filters at once. At most one query."""
-    if filters.article is not None:
+    if filters.variant is not None or filters.referrer is not None:
+        sums, people = _of_few(session, filters)
+    elif filters.article is not None:
         sums, people = _of_article(session, filters)
     elif filters.campaign is not None or filters.appeal is not None:
         sums, people = _of_labels(session, filters)
@@ -108,7 +118,7 @@ def find_cells(session: Session, filters: Filters, *, months_until: date = _NEVE
 
 
 def find_sources(session: Session, filters: Filters) -> tuple[int, ...]:
-    """The sources that a campaign, an appeal and an article have in common."""
+    """The sources that have all the parts that are asked for."""
     return tuple(session.scalars(_sources(filters, RevenueSource.id)))
 
 
@@ -133,6 +143,18 @@ def _next_month(day: date) -> date:
 _Sums = tuple[Slice, tuple[int, ...] | None]
 _People = tuple[Slice | None, int]
 _NOBODY = -1
+
+
+def _of_few(session: Session, filters: Filters) -> tuple[_Sums, _People]:
+    """Of a variant or a kind of referrer, of which there are few, perhaps with other parts."""
+    columns = (RevenueSource.id, RevenueSource.variant_id, RevenueSource.referrer_id)
+    found = session.execute(_sources(filters, *columns)).all()
+    alone = len(filters.names) == 1 and filters.country is None
+    if alone and filters.variant is not None:
+        return (Slice.VARIANT, tuple({row.variant_id for row in found})), (None, 0)
+    if alone:
+        return (Slice.REFERRER, tuple({row.referrer_id for row in found})), (None, 0)
+    return (Slice.JOINT, tuple(row.id for row in found)), (None, 0)
 
 
 def _of_article(session: Session, filters: Filters) -> tuple[_Sums, _People]:
@@ -168,8 +190,6 @@ def _only(members: Iterable[int]) -> int:
 
 def _sources(filters: Filters, *columns: Any) -> Select[Any]:
     query = select(*columns)
-    for name in ("campaign", "appeal", "article"):
-        wanted = getattr(filters, name)
-        if wanted is not None:
-            query = query.where(getattr(RevenueSource, name) == wanted)
+    for name, wanted in filters.names.items():
+        query = query.where(getattr(RevenueSource, name) == wanted)
     return query

@@ -21,7 +21,7 @@ from billing.db import UtcDateTime
 from billing.revenue.cells import find_sources
 from billing.revenue.days import Days
 from billing.revenue.filters import FilterError, Filters
-from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SIDES, same_source
+from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SAME_SOURCE, SIDES
 from billing.revenue.tables import MoveKind
 
 PAGE = 50
@@ -256,7 +256,7 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
     chosen = fitting(
         filters, "known.cadence", "line.paid_currency", "s.id", "coalesce(c.card_country, '')"
     )
-    source = f"JOIN revenue_sources s ON {same_source('c')}"
+    source = f"JOIN revenue_sources s ON {SAME_SOURCE.format(row='c')}"
     walked = "ledger_transactions t"
     if len(_ACCOUNTS.get(figure, ())) == 1:
         walked = f"""(

@@ -40,6 +40,7 @@ from billing.revenue.tables import (
     RevenueRetention,
     RevenueState,
     RevenueSupporters,
+    Slice,
 )
 
 MONEY = (
@@ -166,6 +167,24 @@ def supporters(session: Session, cells: Cells, days: Sequence[date]) -> list[int
         stand += changes.get(place, 0)
         stood[end] = stand
     return [stood[day] for day in days]
+
+
+def people_by_rhythm(session: Session, cells: Cells, day: date) -> dict[str, int]:
+    """How many people had a running pledge at the end of a day, by cadence; of all of them ""."""
+    table = RevenueSupporters
+    asked = _asked([Period(BEGINNING, day)], cells)
+    query = (
+        select(table.cadence, _sum(table.supporters, "people"))
+        .join_from(asked, table, _within(asked, table.day))
+        .where(
+            table.slice == Slice.ALL + asked.c.level,
+            table.member_id == 0,
+            table.country == "",
+            table.currency == "",
+        )
+        .group_by(table.cadence)
+    )
+    return {row.cadence: row.people for row in session.execute(query)}
 
 
 def amounts(session: Session, cells: Cells, day: date) -> dict[str, list[Amount]]:

@@ -15,6 +15,16 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.revenue.days import Days
+from billing.revenue.fold_giving import (
+    GIVER,
+    START,
+    fresh_givers,
+    fresh_starts,
+    gift_sums,
+    giver_sums,
+    start_sums,
+    step_sums,
+)
 from billing.revenue.fold_moves import (
     AMOUNTS,
     LINE,
@@ -46,6 +56,10 @@ _EVERYBODY = (
     "SELECT DISTINCT m.supporter_id FROM pledge_movements m"
     " WHERE m.supporter_id > :after AND m.supporter_id <= :until"
 )
+_GIVERS = (
+    "SELECT DISTINCT c.supporter_id FROM charges c"
+    " WHERE c.kind = 'gift' AND c.supporter_id > :after AND c.supporter_id <= :until"
+)
 _ATTEMPTS = "a.charge_id > :after AND a.charge_id <= :until"
 
 
@@ -74,9 +88,12 @@ def number_all(session: Session) -> None:
 
 
 def fill_money(session: Session, history: History) -> None:
-    """Count payments and renewals."""
+    """Count payments and renewals, gifts and what readers do before they pay."""
     _add_up(session, history, "revenue_money", money_sums(_OLD), ("ledger_transactions", "id"))
     _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+    _fill_givers(session, history)
+    steps = step_sums("SELECT source_id, day, step, times FROM reader_steps")
+    _add_up(session, history, "revenue_steps", steps, None)
     _fill_months(session, history, HALVES[fill_money])
 
 
@@ -85,14 +102,18 @@ def fill_promises(session: Session, history: History) -> None:
     _fill_moves(session, history)
     _add_up(session, history, "revenue_promises", promise_sums(f"{history.to}revenue_moves"), None)
     _fill_people(session, history)
+    _fill_starts(session, history)
     _fill_months(session, history, HALVES[fill_promises])
 
 
 HALVES: dict[Callable[[Session, History], None], tuple[str, ...]] = {
-    fill_money: ("revenue_money", "revenue_renewals"),
+    fill_money: (
+        "revenue_money", "revenue_renewals", "revenue_gifts", "revenue_givers",
+        "revenue_conversions", "revenue_steps",
+    ),
     fill_promises: (
         "revenue_moves", "revenue_promises", "revenue_supporters", "revenue_retention",
-        "revenue_amounts",
+        "revenue_amounts", "revenue_starts", "revenue_begun",
     ),
 }  # fmt: skip
 """Two halves of the work, and their rollups: neither needs the other."""
@@ -157,6 +178,29 @@ def _fill_moves(session: Session, history: History) -> None:
             INSERT INTO {history.to}revenue_moves ({LINE}) SELECT {LINE} FROM fresh"""
         run(session, statement, history.days, {"after": after, "until": until})
     session.execute(text(f"ANALYZE {history.to}revenue_moves"))
+
+
+def _fill_givers(session: Session, history: History) -> None:
+    _add_up(session, history, "revenue_gifts", gift_sums(_OLD), ("ledger_transactions", "id"))
+    for after, until in _chunks(session, "charges", "supporter_id"):
+        statement = f"""
+            WITH {fresh_givers(_GIVERS)}
+            INSERT INTO {history.to}revenue_givers ({GIVER}) SELECT {GIVER} FROM fresh"""
+        run(session, statement, history.days, {"after": after, "until": until})
+    sums = giver_sums(f"SELECT 1 AS sign, {GIVER} FROM {history.to}revenue_givers")
+    _add_up(session, history, "revenue_conversions", sums, None)
+
+
+def _fill_starts(session: Session, history: History) -> None:
+    moves = f"{history.to}revenue_moves"
+    session.execute(
+        text(
+            f"WITH {fresh_starts(f'SELECT DISTINCT supporter_id FROM {moves}', moves)}"
+            f" INSERT INTO {history.to}revenue_starts ({START}) SELECT {START} FROM fresh"
+        )
+    )
+    sums = start_sums(f"SELECT 1 AS sign, {START} FROM {history.to}revenue_starts")
+    _add_up(session, history, "revenue_begun", sums, None)
 
 
 def _fill_people(session: Session, history: History) -> None:

@@ -25,6 +25,12 @@ _SUMS = {
     "revenue_retention": ("supporters", "yearly_minor"),
     "revenue_amounts": ("supporters",),
     "revenue_renewals": ("renewals", "recovered", "amount_minor", "recovered_minor"),
+    "revenue_gifts": ("gifts",),
+    "revenue_conversions": (
+        "givers", "again", "had_pledged", "within_30", "within_90", "within_365",
+    ),
+    "revenue_begun": ("pledges", "yearly_minor", "stayed"),
+    "revenue_steps": ("shown", "opened", "began"),
 }  # fmt: skip
 _DETAILS = {
     "revenue_money": ("day", "cadence", "paid_currency", "settled_currency"),
@@ -33,12 +39,21 @@ _DETAILS = {
     "revenue_retention": ("cadence", "currency", "cohort", "month"),
     "revenue_amounts": ("cadence", "currency", "day", "yearly_minor"),
     "revenue_renewals": ("day", "cadence", "currency", "reason", "tries"),
+    "revenue_gifts": ("day", "currency", "amount_minor"),
+    "revenue_conversions": ("day", "currency"),
+    "revenue_begun": ("day", "cadence", "currency"),
+    "revenue_steps": ("day",),
 }
 
-SOURCE_OF = """LEFT JOIN revenue_sources s
-         ON s.article = left(coalesce({row}.source->>'article', ''), 200)
-        AND s.appeal = left(coalesce({row}.source->>'appeal', ''), 200)
-        AND s.campaign = left(coalesce({row}.source->>'campaign', ''), 200)"""
+PARTS = ("article", "appeal", "campaign", "variant", "referrer")
+"""The parts of a source, in the order of their index."""
+
+SAME_SOURCE = "\n        AND ".join(
+    f"s.{part} = left(coalesce({{row}}.source->>'{part}', ''), 200)" for part in PARTS
+)
+"""That a row came from source `s`."""
+
+SOURCE_OF = f"LEFT JOIN revenue_sources s\n         ON {SAME_SOURCE}"
 
 CADENCE_AT = """CASE WHEN p.version = 0 THEN p.cadence ELSE coalesce(
         (SELECT h.cadence FROM pledge_changes h
@@ -89,8 +104,16 @@ PAIR = "(coalesce(s.campaign_id, 0) << 31 | coalesce(s.appeal_id, 0))"
 """The number of a campaign and an appeal together, of a row `s` of the sources."""
 
 BY_DAY = ("revenue_money", "revenue_promises", "revenue_supporters", "revenue_amounts",
-          "revenue_renewals")  # fmt: skip
+          "revenue_renewals", "revenue_gifts", "revenue_conversions", "revenue_begun",
+          "revenue_steps")  # fmt: skip
 """The rollups by day: those that are summed up by month as well."""
+
+
+_OF_ONE_PART = (
+    (Slice.ARTICLE, "article"),
+    (Slice.VARIANT, "variant"),
+    (Slice.REFERRER, "referrer"),
+)
 
 
 def pair(campaign: int, appeal: int) -> int:
@@ -115,9 +138,12 @@ def daily(table: str, joint: str) -> str:
             {", ".join(sums)} FROM {joint}""",
         f"""SELECT {Slice.PAIR_COUNTRY:d}, campaign_id << 31 | appeal_id, country, {details},
             {", ".join(sums)} FROM paired""",
-        f"""SELECT {Slice.ARTICLE:d}, coalesce(s.article_id, 0), '', {details}, {added}
+        *(
+            f"""SELECT {number:d}, coalesce(s.{part}_id, 0), '', {details}, {added}
             FROM {joint} LEFT JOIN revenue_sources s ON s.id = {joint}.source_id
-            GROUP BY s.article_id, {details}""",
+            GROUP BY coalesce(s.{part}_id, 0), {details}"""
+            for number, part in _OF_ONE_PART
+        ),
     ]
     for number, member, country, by in (
         (Slice.ALL, "0", "''", ""),
@@ -174,11 +200,10 @@ def sum_months(table: str, to: str = "") -> str:
 
 
 def unknown_sources(rows: str) -> str:
-    """Combinations of campaign, appeal and article that have no number yet."""
+    """Sources that have no number yet."""
+    parts = ", ".join(f"left(coalesce(r.source->>'{part}', ''), 200) AS {part}" for part in PARTS)
     return f"""
-    SELECT DISTINCT left(coalesce(r.source->>'campaign', ''), 200) AS campaign,
-                    left(coalesce(r.source->>'appeal', ''), 200) AS appeal,
-                    left(coalesce(r.source->>'article', ''), 200) AS article
+    SELECT DISTINCT {parts}
     FROM ({rows}) AS r
     {SOURCE_OF.format(row="r")}
     WHERE s.id IS NULL"""
@@ -207,7 +232,8 @@ def money_sums(new: str) -> str:
                m.settled_currency, coalesce(m.paid_currency, m.settled_currency) AS paid_currency,
                m.paid, coalesce(s.id, 0) AS source_id, coalesce(c.card_country, '') AS country,
                CASE WHEN m.account = 'gifts' THEN 'once' WHEN c.id IS NULL THEN ''
-                    WHEN p.id IS NULL THEN 'once' ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence,
+                    WHEN p.id IS NULL THEN 'once'
+                    ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence,
                CASE WHEN m.account IN ('gifts', 'pledges') THEN -sign(m.paid)::bigint
                     ELSE 0 END AS payment,
                c.months, c.fee_cover_minor
@@ -286,8 +312,8 @@ def fold_renewals(new: str) -> str:
 
 
 def zero(table: str, row: str) -> str:
-    """Whether a row of a rollup says nothing: every sum of it is 0."""
-    return " AND ".join(f"{row}.{name} = 0" for name in _SUMS[table])
+    """Whether a row says nothing: every sum of it is 0. A line of one person always says much."""
+    return " AND ".join(f"{row}.{name} = 0" for name in _SUMS.get(table, ())) or "false"
 
 
 def columns(names: Sequence[str], row: str) -> str:

@@ -20,9 +20,17 @@ from sqlalchemy.orm import Session
 
 from billing.db import UtcDateTime
 from billing.revenue.days import DAY, Days, day_of
+from billing.revenue.fold_giving import (
+    COUNT_EXPECTED,
+    TAKE_STEPS,
+    fold_gifts,
+    fold_givers,
+    fold_starts,
+)
 from billing.revenue.fold_moves import fold_moves
 from billing.revenue.fold_sql import (
     BY_DAY,
+    PARTS,
     fold_money,
     fold_renewals,
     sum_months,
@@ -36,6 +44,12 @@ LOCK = 7_230_155
 
 RENEWALS_EVERY = timedelta(minutes=1)
 """How often the outcomes of renewals are looked at."""
+
+EXPECTED_EVERY = timedelta(minutes=5)
+"""How often what is still due is counted: it reads every active pledge."""
+
+MOST_SOURCES = 50_000
+"""When there are so many, readers who pay nothing make no new one: anybody can name an article."""
 
 OVERLAP = timedelta(minutes=10)
 """How far each look at outcomes reaches back: longer than anybody's transaction lasts."""
@@ -52,6 +66,11 @@ _TOUCHED = f"""
     SELECT m.supporter_id FROM pledge_movements m WHERE {_WRITTEN.format(row="m")}
     UNION SELECT p.supporter_id FROM pledge_changes h JOIN pledges p ON p.id = h.pledge_id
     WHERE {_WRITTEN.format(row="h")} AND h.cadence <> h.old_cadence"""
+_GIVERS = f"""
+    SELECT c.supporter_id FROM ledger_transactions t JOIN charges c ON c.id = t.charge_id
+    WHERE c.kind = 'gift' AND {_WRITTEN.format(row="t")}
+    UNION SELECT g.supporter_id FROM pledge_movements m JOIN revenue_givers g USING (supporter_id)
+    WHERE {_WRITTEN.format(row="m")}"""
 _OLDEST = text(
     "SELECT min(fresh.occurred_at) FROM (SELECT t.occurred_at FROM ledger_transactions t"
     f" WHERE {_WRITTEN.format(row='t')} OFFSET 0) AS fresh"
@@ -148,15 +167,52 @@ def fold_new(
         if oldest is not None:
             days = Days(day_of(oldest, zone), day_of(now, zone) + DAY, zone)
             run(session, fold_money(_WRITTEN.format(row="t")), days, over)
+            run(session, fold_gifts(_WRITTEN.format(row="t")), days, over)
         if moved:
-            run(session, fold_moves(_TOUCHED), _days_of_changes(session, zone, now), over)
+            days = _days_of_changes(session, zone, now)
+            run(session, fold_moves(_TOUCHED), days, over)
+            run(session, fold_starts(_TOUCHED), days, over)
+        if oldest is not None or moved:
+            fold_people_who_gave(session, zone, now, over)
         state.horizon = present.horizon
+    take_steps(session, state.months_until)
     passed = now - state.renewals_until
     if outcomes or passed >= RENEWALS_EVERY or passed < timedelta():
         fold_outcomes(session, state, zone)
         state.renewals_until = now
+    passed = now - state.expected_at
+    if outcomes or passed >= EXPECTED_EVERY or passed < timedelta():
+        count_expected(session, zone, now)
+        state.expected_at = now
     close_months(session, state, day_of(now, zone))
     state.folded_at = now
+
+
+def fold_people_who_gave(
+    session: Session, zone: ZoneInfo, now: datetime, given: dict[str, Any]
+) -> None:
+    """Look anew at givers of whom there is something new; few folds have any."""
+    between = {name: given[name] for name in ("since", "horizon")}
+    if session.scalar(text(f"SELECT 1 FROM ({_GIVERS}) AS givers LIMIT 1"), between):
+        run(session, fold_givers(_GIVERS), _days_of_gifts(session, zone, now), given)
+
+
+def take_steps(session: Session, months_until: date) -> None:
+    """Count what readers did before they paid, and forget each note of it."""
+    if session.scalar(text("SELECT 1 FROM step_notes LIMIT 1")) is None:
+        return
+    known = session.scalar(text("SELECT count(*) FROM revenue_sources")) or 0
+    if known < MOST_SOURCES:
+        number_sources(session, "SELECT source FROM step_notes", {})
+    session.execute(text(TAKE_STEPS), {"months_until": months_until})
+
+
+def count_expected(session: Session, zone: ZoneInfo, now: datetime) -> None:
+    """Count anew what active pledges are to pay on each day after today."""
+    today = day_of(now, zone)
+    days = Days(today + DAY, today + 400 * DAY, zone)
+    session.execute(text("DELETE FROM revenue_expected"))
+    run(session, COUNT_EXPECTED, days, {"starts_at": days.starts_at, "ends_at": days.ends_at})
 
 
 def fold_outcomes(session: Session, state: RevenueState, zone: ZoneInfo) -> None:
@@ -183,11 +239,11 @@ def close_months(session: Session, state: RevenueState, today: date) -> None:
 
 
 def number_sources(session: Session, rows: str, given: dict[str, Any]) -> None:
-    """Give every combination of campaign, appeal and article of `rows` a number."""
+    """Give every source of `rows` a number."""
     unknown = session.execute(text(unknown_sources(rows)), given).all()
     if not unknown:
         return
-    labels = {(kind, getattr(row, kind.value)): 0 for kind in LabelKind for row in unknown}
+    labels = {(LabelKind(part), getattr(row, part)): 0 for part in PARTS for row in unknown}
     session.execute(
         insert(RevenueLabel).on_conflict_do_nothing(),
         [{"kind": kind, "name": name} for kind, name in sorted(labels)],
@@ -199,7 +255,7 @@ def number_sources(session: Session, rows: str, given: dict[str, Any]) -> None:
         [
             {
                 **row._mapping,  # noqa: SLF001 - its public name for a row as a mapping
-                **{f"{kind}_id": labels[kind, getattr(row, kind.value)] for kind in LabelKind},
+                **{f"{part}_id": labels[LabelKind(part), getattr(row, part)] for part in PARTS},
             }
             for row in sorted(unknown)
         ],
@@ -224,6 +280,14 @@ def _type(value: Any) -> Any:
     if isinstance(value, datetime):
         return UtcDateTime
     return Date if isinstance(value, date) else BigInteger
+
+
+def _days_of_gifts(session: Session, zone: ZoneInfo, now: datetime) -> Days:
+    """The days of all gifts ever: a giver is looked at as a whole."""
+    query = text("SELECT min(occurred_at) FROM ledger_entries WHERE account = 'gifts'")
+    oldest, today = session.scalar(query), day_of(now, zone)
+    first: date = day_of(oldest, zone) if oldest is not None else today
+    return Days(min(first, today), today + DAY, zone)
 
 
 def _days_of_changes(session: Session, zone: ZoneInfo, now: datetime) -> Days:

@@ -347,17 +347,16 @@ def takings_of(rows: Iterable[MoneyRow], currency: str) -> Takings:
 class MonthlyRates:
     """The fixed rates of all months that some periods touch. One query."""
 
-    def __init__(self, session: Session, currency: str, periods: Sequence[Period]) -> None:
+    def __init__(self, session: Session, asked: Asked, periods: Sequence[Period]) -> None:
         first = min(each.first for each in periods).replace(day=1)
         first -= relativedelta(months=_RATES_REACH)
         last = max(each.last for each in periods)
         self._months = steps(Period(first, last), Step.MONTH)
         everything = replace(EVERYTHING, months_until=asked.cells.months_until)
-        paid = [
-            _paid(rows, asked.currency) for rows in figures.money(session, everything, self._months)
-        ]
+        self._money = figures.money(session, everything, self._months)
+        paid = [_paid(rows, asked.currency) for rows in self._money]
         self._rates = dict(
-            zip((m.first for m in self._months), fixed_rates(paid, currency), strict=True)
+            zip((m.first for m in self._months), fixed_rates(paid, asked.currency), strict=True)
         )
 
     def months(self) -> list[tuple[Period, list[MoneyRow]]]:

@@ -14,12 +14,27 @@ from sqlalchemy.orm import Session
 
 from billing.revenue.days import DAY, Days, day_of
 from billing.revenue.filling import HALVES, History, fill, number_all, without_indexes
-from billing.revenue.fold_sql import keys_of, sums_of, zero
-from billing.revenue.folding import LOCK, Folded, Present, fold, fold_new, is_usable, look
-from billing.revenue.tables import ROLLUPS, RevenueMove, RevenueState
+from billing.revenue.fold_sql import zero
+from billing.revenue.folding import (
+    LOCK,
+    Folded,
+    Present,
+    count_expected,
+    fold,
+    fold_new,
+    is_usable,
+    look,
+    take_steps,
+)
+from billing.revenue.tables import RevenueState
+from billing.revenue.tables_giving import ROLLUPS
 from billing.runtime import Runtime
 
 TEMP = "pg_temp."
+_COLUMNS = {
+    table.__tablename__: ", ".join(column.name for column in table.__table__.columns)
+    for table in ROLLUPS
+}
 _NAMES = [table.__tablename__ for table in ROLLUPS]
 _SETTINGS = (
     "SET LOCAL work_mem = '256MB'",
@@ -59,6 +74,8 @@ def rebuild(runtime: Runtime) -> list[Difference]:
             until = state.months_until
         else:
             until = day_of(now, zone).replace(day=1)
+            take_steps(session, until)
+        count_expected(session, zone, now)
         days = _history(session, zone, now)
         history = History(to="", horizon=present.horizon, days=days, months_until=until)
         found = _fill(session, history) if _is_new(session) else _compare(session, history)
@@ -77,6 +94,7 @@ def build(runtime: Runtime) -> None:
         holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         with runtime.database.transaction() as session:
             number_all(session)
+            count_expected(session, zone, now)
             present, days = look(session), _history(session, zone, now)
         until = day_of(now, zone).replace(day=1)
         history = History(to="", horizon=present.horizon, days=days, months_until=until)
@@ -144,8 +162,7 @@ def _history(session: Session, zone: ZoneInfo, now: datetime) -> Days:
 def _replace(session: Session, name: str) -> Difference:
     """Put what was computed in the place of what is kept, unless both are the same."""
     kept = f"{_schema(session, name)}.{name}"
-    columns = _columns(name)
-    full = "" if name == RevenueMove.__tablename__ else f" WHERE NOT ({zero(name, 'r')})"
+    columns, full = _COLUMNS[name], f" WHERE NOT ({zero(name, 'r')})"
     rows = {where: f"SELECT {columns} FROM {where} AS r{full}" for where in (kept, f"{TEMP}{name}")}
     first, second = rows.values()
     differ = f"({first} EXCEPT ALL {second}) UNION ALL ({second} EXCEPT ALL {first})"
@@ -165,12 +182,6 @@ def _schema(session: Session, name: str) -> str:
     return str(session.execute(query, {"name": name}).scalar_one())
 
 
-def _columns(name: str) -> str:
-    if name == RevenueMove.__tablename__:
-        return ", ".join(column.name for column in RevenueMove.__table__.columns)
-    return ", ".join((*keys_of(name), *sums_of(name)))
-
-
 def _note(
     session: Session, state: RevenueState | None, history: History, present: Present, now: datetime
 ) -> None:
@@ -180,5 +191,5 @@ def _note(
     state.database_system = present.database_system
     state.timezone = history.days.zone.key
     state.months_until = history.months_until
-    state.folded_at = state.renewals_until = state.rebuilt_at = now
+    state.folded_at = state.renewals_until = state.rebuilt_at = state.expected_at = now
     session.add(state)

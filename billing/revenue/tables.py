@@ -42,6 +42,16 @@ Rhythm = Annotated[str, mapped_column(String(8), primary_key=True)]
 Code = Annotated[str, mapped_column(String(3), primary_key=True)]
 
 
+def by_name(table: str) -> Index:
+    """The index that finds all names of one part of a source, by the day."""
+    return Index(
+        f"ix_{table}_by_name",
+        "slice",
+        "day",
+        postgresql_where="slice IN (1, 2, 7, 10, 11, 21, 22, 27, 30, 31)",
+    )
+
+
 class Slice(IntEnum):
     """By what a row of a rollup is told apart; see this module."""
 
@@ -50,7 +60,7 @@ class Slice(IntEnum):
     APPEAL = 2
     COUNTRY = 3
     JOINT = 4
-    """By source (campaign, appeal and article) and country. Not kept of people."""
+    """By source (campaign, appeal, variant, article, referrer) and country. Not kept of people."""
     PAIR = 5
     """By campaign and appeal."""
     PAIR_COUNTRY = 6
@@ -58,25 +68,30 @@ class Slice(IntEnum):
     CAMPAIGN_COUNTRY = 8
     """Kept of people only, as the next: sums are added up from pairs, people cannot be."""
     APPEAL_COUNTRY = 9
+    VARIANT = 10
+    """Not kept of people, nor is the next."""
+    REFERRER = 11
 
 
 MONTHS = 20
 """What is added to a slice's number in the rows of whole months."""
 
 ADDED = (Slice.ALL, Slice.CAMPAIGN, Slice.APPEAL, Slice.COUNTRY, Slice.JOINT, Slice.PAIR,
-         Slice.PAIR_COUNTRY, Slice.ARTICLE)  # fmt: skip
+         Slice.PAIR_COUNTRY, Slice.ARTICLE, Slice.VARIANT, Slice.REFERRER)  # fmt: skip
 """The slices of what can be added up: money, movements, renewals."""
 
-PEOPLE = tuple(each for each in Slice if each is not Slice.JOINT)
+PEOPLE = tuple(each for each in Slice if each not in (Slice.JOINT, Slice.VARIANT, Slice.REFERRER))
 """The slices of people."""
 
 
 class LabelKind(StrEnum):
-    """What a label names."""
+    """What a label names: a part of where somebody came from."""
 
     CAMPAIGN = "campaign"
     APPEAL = "appeal"
     ARTICLE = "article"
+    VARIANT = "variant"
+    REFERRER = "referrer"
 
 
 class MoveKind(StrEnum):
@@ -112,11 +127,13 @@ class RevenueState(Base):
     """The first day of the first month that is not kept as one sum."""
     renewals_until: Mapped[Moment]
     """Up to when the outcomes of renewals were looked at."""
+    expected_at: Mapped[Moment]
+    """When what is still due was counted."""
     rebuilt_at: Mapped[Moment]
 
 
 class RevenueLabel(Base):
-    """The name of a campaign, an appeal or an article."""
+    """The name of a part of a source."""
 
     __tablename__ = "revenue_labels"
     __table_args__ = (UniqueConstraint("kind", "name"),)
@@ -127,11 +144,11 @@ class RevenueLabel(Base):
 
 
 class RevenueSource(Base):
-    """One combination of campaign, appeal and article from which somebody came."""
+    """One combination of all the parts of a source from which somebody came."""
 
     __tablename__ = "revenue_sources"
     __table_args__ = (
-        UniqueConstraint("article", "appeal", "campaign"),
+        UniqueConstraint("article", "appeal", "campaign", "variant", "referrer"),
         Index("ix_revenue_sources_campaign_id", "campaign_id"),
         Index("ix_revenue_sources_appeal_id", "appeal_id"),
         Index("ix_revenue_sources_article_id", "article_id"),
@@ -141,9 +158,15 @@ class RevenueSource(Base):
     campaign: Mapped[str] = mapped_column(String(200))
     appeal: Mapped[str] = mapped_column(String(200))
     article: Mapped[str] = mapped_column(String(200))
+    variant: Mapped[str] = mapped_column(String(200))
+    """Which of several wordings of the appeal was shown."""
+    referrer: Mapped[str] = mapped_column(String(200))
+    """What kind of site had led to the article, never which."""
     campaign_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
     appeal_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
     article_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
+    variant_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
+    referrer_id: Mapped[int] = mapped_column(ForeignKey("revenue_labels.id"))
 
 
 class RevenueMoney(Base):
@@ -153,6 +176,7 @@ class RevenueMoney(Base):
     """
 
     __tablename__ = "revenue_money"
+    __table_args__ = (by_name("revenue_money"),)
 
     slice: Mapped[Short]
     member_id: Mapped[Key]
@@ -317,15 +341,3 @@ class RevenueRenewals(Base):
     recovered: Mapped[int]
     amount_minor: Mapped[Minor]
     recovered_minor: Mapped[Minor]
-
-
-ROLLUPS: tuple[type[Base], ...] = (
-    RevenueMoney,
-    RevenueMove,
-    RevenuePromise,
-    RevenueSupporters,
-    RevenueRetention,
-    RevenueAmounts,
-    RevenueRenewals,
-)
-"""What a rebuild computes anew; sources and labels keep their ids."""

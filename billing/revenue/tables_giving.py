@@ -6,25 +6,27 @@ As in `tables.py`, everything here can be thrown away and computed anew. See ADR
 from __future__ import annotations
 
 from datetime import date
-from enum import IntEnum
 
-from sqlalchemy import Boolean, Date, Index, String, text
+from sqlalchemy import Boolean, Date, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.db import Base, Minor
-from billing.revenue.tables import Code, Country, Day, Key, Rhythm, Short
-
-_ZERO = text("0")
-
-
-class Dimension(IntEnum):
-    """By what the sources page tells supporters apart."""
-
-    CAMPAIGN = 1
-    APPEAL = 2
-    VARIANT = 3
-    ARTICLE = 4
-    REFERRER = 5
+from billing.revenue.tables import (
+    Code,
+    Country,
+    Day,
+    Key,
+    RevenueAmounts,
+    RevenueMoney,
+    RevenueMove,
+    RevenuePromise,
+    RevenueRenewals,
+    RevenueRetention,
+    RevenueSupporters,
+    Rhythm,
+    Short,
+    by_name,
+)
 
 
 class RevenueGifts(Base):
@@ -109,36 +111,37 @@ class RevenueStart(Base):
     """Whether it stands three months later, as far as is known; a pause is no end."""
 
 
-class RevenueOrigins(Base):
-    """What each campaign, appeal, variant, article and kind of referrer brought, by day and month.
+class RevenueBegun(Base):
+    """Pledges by the day on which they began, in slices."""
 
-    A period is read as its whole months and the days beside them, so that a year costs twelve rows
-    for each name. Where a name is asked for by another filter, the joint slices answer.
-    """
+    __tablename__ = "revenue_begun"
+    __table_args__ = (by_name("revenue_begun"),)
 
-    __tablename__ = "revenue_origins"
-
-    dimension: Mapped[Short]
-    name_id: Mapped[Key]
-    """The label; 0 for what has none."""
-    whole: Mapped[bool] = mapped_column(Boolean, primary_key=True)
-    """Whether the row is a month's, told by its first day."""
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
     day: Mapped[Day]
     cadence: Mapped[Rhythm]
-    paid_currency: Mapped[Code]
-    settled_currency: Mapped[Code]
-    """Empty for pledges, as is all of this for what readers did before they paid."""
-    shown: Mapped[int] = mapped_column(server_default=_ZERO)
-    opened: Mapped[int] = mapped_column(server_default=_ZERO)
-    began: Mapped[int] = mapped_column(server_default=_ZERO)
-    gifts: Mapped[int] = mapped_column(server_default=_ZERO)
-    gross: Mapped[Minor] = mapped_column(server_default=_ZERO)
-    net: Mapped[Minor] = mapped_column(server_default=_ZERO)
-    pledges: Mapped[int] = mapped_column(server_default=_ZERO)
-    """How many began."""
-    yearly_minor: Mapped[Minor] = mapped_column(server_default=_ZERO)
-    stayed: Mapped[int] = mapped_column(server_default=_ZERO)
-    """How many of these stand three months later."""
+    currency: Mapped[Code]
+    pledges: Mapped[int]
+    yearly_minor: Mapped[Minor]
+    stayed: Mapped[int]
+    """How many of them stand three months later, as far as is known."""
+
+
+class RevenueSteps(Base):
+    """What readers did before they paid, by day, in slices; nobody's country is known then."""
+
+    __tablename__ = "revenue_steps"
+    __table_args__ = (by_name("revenue_steps"),)
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    day: Mapped[Day]
+    shown: Mapped[int]
+    opened: Mapped[int]
+    began: Mapped[int]
 
 
 class RevenueExpected(Base):
@@ -150,3 +153,21 @@ class RevenueExpected(Base):
     currency: Mapped[Code]
     pledges: Mapped[int]
     amount_minor: Mapped[Minor]
+
+
+ROLLUPS: tuple[type[Base], ...] = (
+    RevenueMoney,
+    RevenueMove,
+    RevenuePromise,
+    RevenueSupporters,
+    RevenueRetention,
+    RevenueAmounts,
+    RevenueRenewals,
+    RevenueGifts,
+    RevenueGiver,
+    RevenueConversions,
+    RevenueStart,
+    RevenueBegun,
+    RevenueSteps,
+)
+"""What a rebuild computes anew; sources and labels keep their ids."""

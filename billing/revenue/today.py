@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeKind, ChargeStatus
@@ -27,10 +27,10 @@ from billing.revenue.days import DAY, day_of
 from billing.revenue.domain import Takings
 from billing.revenue.expected import Goal, expected, fee_share, goal_of
 from billing.revenue.figures import MoneyRow
+from billing.revenue.filters import Filters
 from billing.revenue.months import month_on
 from billing.revenue.periods import Period
-from billing.revenue.reading import EVERYTHING, MonthlyRates, Part, takings_of
-from billing.revenue.tables import RevenueState, RevenueSupporters, Slice
+from billing.revenue.reading import MonthlyRates, Part, ask, takings_of
 from billing.settings import NewsroomSettings
 
 CHART_MONTHS = 12
@@ -143,26 +143,26 @@ class Waiting:
 
 def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> Month:
     """This month's sums. Six queries."""
-    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     zone, currency = newsroom.timezone, newsroom.goal.currency
     today = now.astimezone(zone).date()
     month = month_on(today, zone)
     period = Period(month.first, day_of(month.ends, zone) - DAY)
-    rates = MonthlyRates(session, currency, [period])
+    asked = ask(session, newsroom, Filters(period=period), today, sees_people=True)
+    rates = MonthlyRates(session, asked, [period])
     valued_at, months = rates.of(today), rates.months()
-    before, stands = figures.promised(session, EVERYTHING, [period.first, today + DAY])
+    before, stands = figures.promised(session, asked.cells, [period.first, today + DAY])
     mrr = bridge(before, [], currency=currency, rates_before=rates.before(period.first))
     at_the_end = bridge(stands, [], currency=currency, rates_before=valued_at)
     share = fee_share((row for _, rows in months[-CHART_MONTHS - 1 :] for row in rows), currency)
     chart = [_part(each, rows, currency, today) for each, rows in months[-CHART_MONTHS:]]
     this_month = months[-1][1]
-    folded_at, people = _people(session, today)
+    people = figures.people_by_rhythm(session, asked.cells, today)
     due = expected(session, month, zone=zone, now=now)
     net, end = chart[-1].takings.net, at_the_end.end
     return Month(
         now=now,
         period=period,
-        folded_at=folded_at,
+        folded_at=asked.folded_at,
         currency=currency,
         chart=chart,
         elsewhere=_elsewhere(this_month, currency),
@@ -178,7 +178,11 @@ def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> M
             unvalued=at_the_end.unvalued,
         ),
         others=_others(stands, currency, valued_at),
-        people=people,
+        people=People(
+            all=people.get("", 0),
+            monthly=people.get(Cadence.MONTHLY.value, 0),
+            annual=people.get(Cadence.ANNUAL.value, 0),
+        ),
     )
 
 
@@ -251,30 +255,6 @@ def read_waiting(session: Session, now: datetime) -> Waiting:
 def _part(period: Period, rows: Sequence[MoneyRow], currency: str, today: date) -> Part:
     takings = takings_of(rows, currency)
     return Part(period=period, takings=takings, complete=period.last < today)
-
-
-def _people(session: Session, today: date) -> tuple[datetime | None, People]:
-    """When the figures were made, and how many people stand behind them today."""
-    table = RevenueSupporters
-    found = (
-        select(table.cadence, func.sum(table.supporters).label("people"))
-        .where(table.slice == Slice.ALL, table.currency == "", table.day <= today)
-        .group_by(table.cadence)
-        .subquery()
-    )
-    folded_at = select(RevenueState.folded_at).scalar_subquery()
-    one = select(text("1")).subquery()
-    query = select(folded_at, found.c.cadence, found.c.people).select_from(
-        one.outerjoin(found, text("true"))
-    )
-    rows = session.execute(query).all()
-    people = {row.cadence: int(row.people) for row in rows if row.cadence is not None}
-    counts = People(
-        all=people.get("", 0),
-        monthly=people.get(Cadence.MONTHLY.value, 0),
-        annual=people.get(Cadence.ANNUAL.value, 0),
-    )
-    return rows[0][0], counts
 
 
 def _elsewhere(rows: Sequence[MoneyRow], currency: str) -> list[Takings]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
+from billing.revenue.queries import flows
 from sqlalchemy.exc import IntegrityError
 
 from billing.charges.errors import ChargeNotFoundError, OfflineGiftError
@@ -21,7 +22,6 @@ from billing.revenue.drilldown import MoneyFigure, money_lines
 from billing.revenue.filters import Filters
 from billing.revenue.months import month_on
 from billing.revenue.periods import Period
-from billing.revenue.queries import flows
 from billing.revenue.rebuild import keep_up, rebuild
 from billing.runtime import Runtime
 from billing.supporters.errors import SupporterNotFoundError

@@ -35,7 +35,7 @@ from billing.mail import compose
 from billing.money import Money
 from billing.outbox import OutboxMessage, OutboxStatus, claim, take
 from billing.revenue.rebuild import keep_up
-from billing.revenue.service import overview
+from billing.revenue.today import read_month
 from billing.revenue.viewers import rounding_step
 from billing.runtime import Runtime
 from billing.seed.demo import seed_demo
@@ -297,7 +297,7 @@ def test_what_it_says_is_rounded_agrees_with_the_books_and_names_nobody(
     assert told
     assert promised.supporters is not None
     with runtime.database.transaction() as session:
-        seen = overview(session, newsroom, now)
+        seen = read_month(session, newsroom, now).goal
     content = write_digest(found, seen, 0, newsroom)
     links = {"staff_url": "http://localhost/staff/", "unsubscribe_url": "http://localhost/u"}
     email = write_email("digest", "en", {**content, **links}, newsroom)
@@ -333,7 +333,7 @@ def test_what_changed_most_is_said_as_far_as_it_may_be(
 ) -> None:
     newsroom = runtime.settings.newsroom
     with runtime.database.transaction() as session:
-        seen = overview(session, newsroom, now)
+        seen = read_month(session, newsroom, now).goal
     nothing = Promised(end=None, change=None, gained=None, lost=None, supporters=None)
 
     def said(before: WeekMoney, week: WeekMoney) -> str:
@@ -356,7 +356,7 @@ def test_a_quiet_week_says_little_and_still_reads_well(
 ) -> None:
     newsroom = runtime.settings.newsroom
     with runtime.database.transaction() as session:
-        seen = overview(session, newsroom, now)
+        seen = read_month(session, newsroom, now).goal
     nothing = Promised(end=None, change=None, gained=None, lost=None, supporters=None)
     weeks = [quiet(0, 0)] * 12 + [quiet(None, None), quiet(0, 0)]
     content = write_digest((weeks, nothing), seen, 1, newsroom)

@@ -12,7 +12,7 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-_PARTS = ("variant", "article", "referrer")
+_PARTS = ("variant", "referrer")
 _OLD_ROLLUPS = (
     "money", "moves", "promises", "supporters", "retention", "amounts", "renewals", "state",
     "sources", "labels",
@@ -61,7 +61,16 @@ def upgrade() -> None:
     )
     _givers()
     _starts()
-    _origins()
+    kept = [_day("day"), _text("cadence", 8), _text("currency", 3)]
+    _rollup("revenue_begun", kept, ["pledges", "yearly_minor", "stayed"])
+    _rollup("revenue_steps", [_day("day")], ["shown", "opened", "began"])
+    for table in ("revenue_money", "revenue_begun", "revenue_steps"):
+        op.create_index(
+            f"ix_{table}_by_name",
+            table,
+            ["slice", "day"],
+            postgresql_where="slice IN (1, 2, 7, 10, 11, 21, 22, 27, 30, 31)",
+        )
     _expected()
 
 
@@ -106,7 +115,7 @@ def _steps() -> None:
 def _sources() -> None:
     """Sources have more parts now, so all rollups are thrown away; the worker computes them anew."""
     for name in _OLD_ROLLUPS:
-        op.execute(f"DELETE FROM revenue_{name}")
+        op.execute(f"TRUNCATE revenue_{name} CASCADE")
     op.drop_constraint("ck_revenue_labels_labelkind", "revenue_labels")
     op.create_check_constraint(
         op.f("ck_revenue_labels_labelkind"),
@@ -169,29 +178,6 @@ def _starts() -> None:
     op.create_index("ix_revenue_starts_supporter_id", "revenue_starts", ["supporter_id"])
     op.create_index("ix_revenue_starts_day", "revenue_starts", ["day", "pledge_id"])
     op.create_index("ix_revenue_starts_source_id_day", "revenue_starts", ["source_id", "day"])
-
-
-def _origins() -> None:
-    keys = [
-        sa.Column("dimension", sa.SmallInteger(), nullable=False),
-        _number("name_id"),
-        sa.Column("whole", sa.Boolean(), nullable=False),
-        _day("day"),
-        _text("cadence", 8),
-        _text("paid_currency", 3),
-        _text("settled_currency", 3),
-    ]
-    sums = ("shown", "opened", "began", "gifts", "gross", "net", "pledges", "yearly_minor",
-            "stayed")  # fmt: skip
-    op.create_table(
-        "revenue_origins",
-        *keys,
-        *(
-            sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False)
-            for name in sums
-        ),
-        sa.PrimaryKeyConstraint(*(key.name for key in keys), name=op.f("pk_revenue_origins")),
-    )
 
 
 def _expected() -> None:
