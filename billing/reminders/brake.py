@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, case, delete, func, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -49,15 +49,11 @@ def take_one(session: Session, *, limit: int, now: datetime) -> bool:
     return asked is not None and asked <= limit
 
 
-def turned_away_since(now: datetime) -> Select[int]:
-    """The query for how many requests were turned away in the last `SHOWN_FOR`; empty for none."""
-    lately = ReminderHour.hour > now - SHOWN_FOR
-    return select(func.sum(ReminderHour.turned_away)).where(lately)
-
-
 def turned_away(session: Session, *, now: datetime) -> int:
-    """How many requests were turned away lately."""
-    return int(session.scalar(turned_away_since(now)) or 0)
+    """How many requests were turned away in the last `SHOWN_FOR`."""
+    lately = ReminderHour.hour > now - SHOWN_FOR
+    found = session.scalar(select(func.sum(ReminderHour.turned_away)).where(lately))
+    return int(found or 0)
 
 
 def attention(session: Session, *, now: datetime) -> list[str]:

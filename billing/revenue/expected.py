@@ -8,20 +8,20 @@ from datetime import datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Date, bindparam, text
+from sqlalchemy import Date, TextClause, bindparam, text
 from sqlalchemy.orm import Session
 
 from billing.db import UtcDateTime
 from billing.money import Money
+from billing.reminders.brake import SHOWN_FOR
 from billing.revenue.bridge import TWELFTHS, Rates
 from billing.revenue.days import DAY, begins, day_of
 from billing.revenue.domain import after_fees, valued
 from billing.revenue.figures import MoneyRow
 from billing.revenue.months import Month
 
-_EXPECTED = text(
-    """
-    SELECT due.currency, sum(due.minor)::bigint FROM (
+_EXPECTED = """
+    SELECT due.currency, sum(due.minor)::bigint AS minor FROM (
         SELECT currency, amount_minor AS minor FROM revenue_expected
         WHERE day >= :tomorrow AND day < :following
         UNION ALL
@@ -34,14 +34,33 @@ _EXPECTED = text(
             UNION SELECT c.id FROM attempts a JOIN charges c ON c.id = a.charge_id
             WHERE a.status IN ('in_flight', 'unknown', 'processing')
                 AND c.status IN ('due', 'submitted', 'processing') AND c.due_at < :month_ends))
-    ) AS due GROUP BY due.currency
-    """
-).bindparams(
-    bindparam("tomorrow", type_=Date),
-    bindparam("following", type_=Date),
-    bindparam("day_ends", type_=UtcDateTime),
-    bindparam("month_ends", type_=UtcDateTime),
-)
+    ) AS due GROUP BY due.currency"""
+_WAITING = f"""
+    SELECT (SELECT jsonb_object_agg(e.currency, e.minor) FROM ({_EXPECTED}) AS e) AS expected,
+        (SELECT count(*) FROM reminders WHERE status = 'waiting') AS reminders,
+        (SELECT min(due_at) FROM reminders WHERE status = 'waiting') AS next_reminder_at,
+        (SELECT count(*) FROM pledges WHERE status = 'past_due') AS past_due,
+        (SELECT sum(turned_away) FROM reminder_hours WHERE hour > :lately) AS turned_away"""
+_TYPES = {
+    "tomorrow": Date,
+    "following": Date,
+    "day_ends": UtcDateTime,
+    "month_ends": UtcDateTime,
+    "lately": UtcDateTime,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What is going to happen by itself."""
+
+    expected: dict[str, int]
+    """Still to be charged this month, by currency, in minor units and before fees."""
+    reminders: int
+    next_reminder_at: datetime | None
+    past_due: int
+    turned_away: int
+    """Requests for reminders, lately."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +103,38 @@ def expected(session: Session, month: Month, *, zone: ZoneInfo, now: datetime) -
     every active pledge whose turn comes before it: by the end of today as they stand, on later days
     as they were counted a few minutes ago. Past-due pledges count when they have paid.
     """
-    today = now.astimezone(zone).date()
-    moments = {
-        "tomorrow": today + DAY,
+    found = session.execute(_typed(_EXPECTED), _moments(month, zone, now))
+    return {currency: int(total) for currency, total in found}
+
+
+def read_waiting(session: Session, month: Month, *, zone: ZoneInfo, now: datetime) -> Waiting:
+    """The same beside all else that waits, counted. One query."""
+    given = {**_moments(month, zone, now), "lately": now - SHOWN_FOR}
+    row = session.execute(_typed(_WAITING), given).one()
+    return Waiting(
+        expected={currency: int(total) for currency, total in (row.expected or {}).items()},
+        reminders=row.reminders,
+        next_reminder_at=row.next_reminder_at,
+        past_due=row.past_due,
+        turned_away=int(row.turned_away or 0),
+    )
+
+
+def _moments(month: Month, zone: ZoneInfo, now: datetime) -> dict[str, object]:
+    tomorrow = day_of(now, zone) + DAY
+    return {
+        "tomorrow": tomorrow,
         "following": day_of(month.ends, zone),
-        "day_ends": begins(today + DAY, zone),
+        "day_ends": begins(tomorrow, zone),
         "month_ends": month.ends,
     }
-    return {currency: int(total) for currency, total in session.execute(_EXPECTED, moments)}
+
+
+def _typed(statement: str) -> TextClause:
+    used = {name: type_ for name, type_ in _TYPES.items() if f":{name}" in statement}
+    return text(statement).bindparams(
+        *(bindparam(name, type_=type_) for name, type_ in used.items())
+    )
 
 
 def goal_of(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeKind, ChargeStatus
@@ -18,14 +18,11 @@ from billing.charges.tables import Charge
 from billing.money import Money
 from billing.pledges.domain import Cadence, PledgeStatus
 from billing.pledges.tables import Pledge
-from billing.reminders import brake
-from billing.reminders.domain import ReminderStatus
-from billing.reminders.tables import Reminder
 from billing.revenue import figures
 from billing.revenue.bridge import TWELFTHS, Bridge, Rates, bridge, month_of
 from billing.revenue.days import DAY, day_of
 from billing.revenue.domain import Takings
-from billing.revenue.expected import Goal, expected, fee_share, goal_of
+from billing.revenue.expected import Goal, Waiting, fee_share, goal_of, read_waiting
 from billing.revenue.figures import MoneyRow
 from billing.revenue.filters import Filters
 from billing.revenue.months import month_on
@@ -84,6 +81,7 @@ class Month:
     """Without its movements."""
     others: list[Promised]
     people: People
+    waiting: Waiting
 
     @property
     def this_month(self) -> Takings:
@@ -130,17 +128,6 @@ class PastDuePledge:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """What is going to happen by itself."""
-
-    reminders: int
-    next_reminder_at: datetime | None
-    past_due: int
-    turned_away: int
-    """Requests for reminders, lately."""
-
-
 def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> Month:
     """This month's sums. Six queries."""
     zone, currency = newsroom.timezone, newsroom.goal.currency
@@ -157,7 +144,8 @@ def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> M
     chart = [_part(each, rows, currency, today) for each, rows in months[-CHART_MONTHS:]]
     this_month = months[-1][1]
     people = figures.people_by_rhythm(session, asked.cells, today)
-    due = expected(session, month, zone=zone, now=now)
+    waiting = read_waiting(session, month, zone=zone, now=now)
+    due = waiting.expected
     net, end = chart[-1].takings.net, at_the_end.end
     return Month(
         now=now,
@@ -183,6 +171,7 @@ def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> M
             monthly=people.get(Cadence.MONTHLY.value, 0),
             annual=people.get(Cadence.ANNUAL.value, 0),
         ),
+        waiting=waiting,
     )
 
 
@@ -230,26 +219,6 @@ def read_past_due(session: Session) -> list[PastDuePledge]:
         )
         for pledge in session.scalars(query)
     ]
-
-
-def read_waiting(session: Session, now: datetime) -> Waiting:
-    """What waits, counted. One query."""
-    waits = Reminder.status == ReminderStatus.WAITING
-    past_due = Pledge.status == PledgeStatus.PAST_DUE
-    row = session.execute(
-        select(
-            select(func.count()).where(waits).scalar_subquery().label("reminders"),
-            select(func.min(Reminder.due_at)).where(waits).scalar_subquery().label("next"),
-            select(func.count()).where(past_due).scalar_subquery().label("past_due"),
-            brake.turned_away_since(now).scalar_subquery().label("turned_away"),
-        )
-    ).one()
-    return Waiting(
-        reminders=row.reminders,
-        next_reminder_at=row.next,
-        past_due=row.past_due,
-        turned_away=int(row.turned_away or 0),
-    )
 
 
 def _part(period: Period, rows: Sequence[MoneyRow], currency: str, today: date) -> Part:

@@ -22,7 +22,6 @@ from billing.revenue.today import (
     read_month,
     read_past_due,
     read_recent,
-    read_waiting,
 )
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
@@ -56,16 +55,15 @@ def overview() -> str:
         seen = read_month(session, newsroom, now)
         people: dict[str, Any] = {}
         if sees_people:
-            waiting = read_waiting(session, now)
             needed, known = look(session, now=now)
             limit = parts.settings.stripe.requests_per_second
             people = {
-                "waiting": waiting,
-                "needed": [*needed, *brake.in_words(waiting.turned_away)],
+                "waiting": seen.waiting,
+                "needed": [*needed, *brake.in_words(seen.waiting.turned_away)],
                 "remarks": known,
                 "run": progress(session, zone=newsroom.timezone, limit=limit, now=now),
                 "recent": read_recent(session),
-                "past_due": read_past_due(session) if waiting.past_due else [],
+                "past_due": read_past_due(session) if seen.waiting.past_due else [],
             }
     formats = viewers.formats_for(newsroom, sees_people=sees_people)
     step = viewers.rounding_step(newsroom.goal)

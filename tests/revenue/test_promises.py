@@ -36,7 +36,6 @@ from billing.revenue.today import (
     read_month,
     read_past_due,
     read_recent,
-    read_waiting,
 )
 from billing.runtime import Runtime
 from billing.supporters.service import get_or_create
@@ -100,7 +99,7 @@ def bridged(runtime: Runtime, now: datetime = NOW) -> tuple[Bridge, int]:
     today = now.astimezone(RIGA).date()
     filters = Filters(period=Period(today.replace(day=1), today))
     with runtime.database.transaction() as session:
-        asked = ask_for(session, runtime.settings.newsroom, filters, today)
+        asked = ask_for(session, runtime.settings.newsroom, filters, today, sees_people=True)
         return read_bridges(session, asked)[0], read_ending(session, asked)
 
 
@@ -252,7 +251,7 @@ def test_expected_is_what_is_still_to_be_charged_this_month(runtime: Runtime) ->
     assert page.goal.foreseen == page.goal.received + page.goal.expected
     with runtime.database.transaction() as session:
         [due] = read_past_due(session)
-        assert read_waiting(session, NOW).past_due == 1
+    assert page.waiting.past_due == 1
     assert (due.id, due.reason) == (late, "expired_card")
 
 
@@ -327,8 +326,7 @@ def test_pledges_are_counted_by_how_they_stand(runtime: Runtime) -> None:
     with runtime.database.transaction() as session:
         mark_past_due(session, session.get_one(Pledge, late), reason="lost_card", now=NOW)
     assert seen(runtime).people == People(all=4, monthly=3, annual=1)
-    with runtime.database.transaction() as session:
-        assert read_waiting(session, NOW).past_due == 1
+    assert seen(runtime).waiting.past_due == 1
     with runtime.database.transaction() as session:
         assert session.get_one(Pledge, late).status is PledgeStatus.PAST_DUE
 
@@ -378,8 +376,7 @@ def test_what_waits_and_what_needs_a_person(runtime: Runtime) -> None:
                 tries=20,
             )
         )
-    with runtime.database.transaction() as session:
-        waiting = read_waiting(session, NOW)
+    waiting = seen(runtime).waiting
     assert waiting.reminders == 2
     assert waiting.next_reminder_at is not None
     assert waiting.next_reminder_at.astimezone(RIGA).date().isoformat() == "2026-04-30"
@@ -399,7 +396,6 @@ def test_the_page_asks_at_most_twelve_times_and_changes_nothing(runtime: Runtime
     )
     with runtime.database.transaction() as session:
         read_month(session, runtime.settings.newsroom, NOW)
-        read_waiting(session, NOW)
         attention(session, now=NOW)
         progress(session, zone=RIGA, limit=20, now=NOW)
         read_recent(session)
