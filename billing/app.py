@@ -18,6 +18,7 @@ from billing.digest import views as digest_views
 from billing.reminders import views as reminders_views
 from billing.revenue import (
     ground_pages,
+    money_pages as income_views,
     pages as figures_views,
     people_list_pages,
     people_pages,
@@ -89,6 +90,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(staff_audit_views.blueprint)
     app.register_blueprint(revenue_views.blueprint)
     app.register_blueprint(figures_views.blueprint)
+    app.register_blueprint(income_views.blueprint)
     app.register_blueprint(desk_views.blueprint)
     app.register_blueprint(pledge_views.blueprint)
     app.register_blueprint(money_views.blueprint)

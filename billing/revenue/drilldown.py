@@ -62,6 +62,30 @@ class Place:
     def __str__(self) -> str:
         return f"{self.moment}-{self.id}-{self.part}"
 
+    @property
+    def at(self) -> datetime:
+        """The moment, where it is one."""
+        whole, rest = divmod(self.moment, 10**6)
+        return datetime.fromtimestamp(whole, UTC).replace(microsecond=rest)
+
+    @property
+    def day(self) -> date:
+        """The day, where it is one.
+
+        Raises:
+            FilterError: where it is not.
+        """
+        try:
+            return date.fromordinal(self.moment)
+        except (ValueError, OverflowError):
+            raise FilterError(f"“{self}” is no place in this list.") from None
+
+    @classmethod
+    def after_moment(cls, at: datetime, id_: int) -> Place:
+        """Behind a line of that moment."""
+        whole = int(at.replace(microsecond=0).timestamp())
+        return cls(whole * 10**6 + at.microsecond, id_)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MoneyLine:
@@ -155,9 +179,7 @@ def money_statement(
         "limit": limit,
     }
     if after is not None:
-        given["moment"] = datetime.fromtimestamp(after.moment // 10**6, UTC).replace(
-            microsecond=after.moment % 10**6
-        )
+        given["moment"] = after.at
         given["id"] = after.id
     return bound(_money_query(filters, figure, after=after is not None), given)
 
@@ -199,7 +221,7 @@ def move_statement(
         given["kind"] = kind.value
     if after is not None:
         conditions.append("(v.day, v.origin_id, v.part) < (:day, :id, :part)")
-        given |= {"day": date.fromordinal(after.moment), "id": after.id, "part": after.part}
+        given |= {"day": after.day, "id": after.id, "part": after.part}
     where = " AND ".join(conditions)
     query = f"""
         SELECT v.origin_id, v.part, v.supporter_id, v.pledge_id, v.day, v.kind, v.currency,
@@ -211,8 +233,7 @@ def move_statement(
 
 def place_of_money(line: MoneyLine) -> Place:
     """Behind this line the next page begins."""
-    whole = int(line.occurred_at.replace(microsecond=0).timestamp())
-    return Place(whole * 10**6 + line.occurred_at.microsecond, line.id)
+    return Place.after_moment(line.occurred_at, line.id)
 
 
 def place_of_move(line: MoveLine) -> Place:

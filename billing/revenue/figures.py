@@ -172,10 +172,10 @@ def supporters(session: Session, cells: Cells, days: Sequence[date]) -> list[int
 def people_by_rhythm(session: Session, cells: Cells, day: date) -> dict[str, int]:
     """How many people had a running pledge at the end of a day, by cadence; of all of them ""."""
     table = RevenueSupporters
-    asked = _asked([Period(BEGINNING, day)], cells)
+    asked = spans_of([Period(BEGINNING, day)], cells)
     query = (
         select(table.cadence, _sum(table.supporters, "people"))
-        .join_from(asked, table, _within(asked, table.day))
+        .join_from(asked, table, within(asked, table.day))
         .where(
             table.slice == Slice.ALL + asked.c.level,
             table.member_id == 0,

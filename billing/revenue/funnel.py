@@ -10,6 +10,16 @@ GAVE_WITHIN = timedelta(days=30)
 """Who pays later than this after the email would have paid without it."""
 
 
+def lift(gave: int, of: int, others_gave: int, others: int) -> Fraction | None:
+    """How many times as many gave of some as of others; None where it can't be told.
+
+    It compares two groups that chose themselves, so it is no effect: see the page's note.
+    """
+    if not of or not others or not others_gave:
+        return None
+    return Fraction(gave, of) / Fraction(others_gave, others)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Funnel:
     """Reminders by when they were asked for. None is what is not counted here."""

@@ -38,6 +38,11 @@ PAGES = {
     "people.churn": "Churn",
     "people.recovery": "Failed payments",
     "people.forecast": "Forecast",
+    "income.gifts": "Gifts",
+    "income.sources": "Sources",
+    "income.reminders": "Reminders",
+    "income.fees": "Fees",
+    "income.payouts": "Payouts",
 }
 
 

@@ -1,0 +1,197 @@
+"""What the pages about gifts and sources ask of the rollups. Each function is one query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, select, true
+from sqlalchemy.orm import Session
+
+from billing.revenue.bridge import Rates
+from billing.revenue.cells import Cells, find_sources
+from billing.revenue.figures import spans_of, within
+from billing.revenue.filters import Filters
+from billing.revenue.gifts import WINDOWS, Given, Givers
+from billing.revenue.periods import Period
+from billing.revenue.tables import MONTHS, RevenueLabel, RevenueMoney, RevenueSource, Slice
+from billing.revenue.tables_giving import (
+    RevenueBegun,
+    RevenueConversions,
+    RevenueGifts,
+    RevenueSteps,
+)
+
+DIMENSIONS = {
+    "campaign": Slice.CAMPAIGN,
+    "appeal": Slice.APPEAL,
+    "variant": Slice.VARIANT,
+    "article": Slice.ARTICLE,
+    "referrer": Slice.REFERRER,
+}
+"""By what supporters are told apart on the page of sources, and the slice that knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Pledges that began, of one name and currency."""
+
+    name: str
+    currency: str
+    pledges: int
+    yearly_minor: int
+    stayed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brought:
+    """Money of one name, settled in one currency."""
+
+    name: str
+    settled_currency: str
+    gifts: int
+    gross: int
+    net: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepped:
+    """What readers of one name did before they paid."""
+
+    name: str
+    shown: int
+    opened: int
+    began: int
+
+
+def amounts(session: Session, cells: Cells, period: Period, rates: Rates) -> list[Given]:
+    """How many gifts of how much, valued at `rates`; of a currency without one none."""
+    asked, table = spans_of([period], cells), RevenueGifts
+    query = (
+        select(table.currency, table.amount_minor, _total(table.gifts, "gifts"))
+        .join_from(asked, table, within(asked, table.day))
+        .where(cells.of_gifts(table, level=asked.c.level))
+        .group_by(table.currency, table.amount_minor)
+    )
+    return [
+        Given(row.amount_minor * Fraction(rates[row.currency]), row.gifts)
+        for row in session.execute(query)
+        if row.currency in rates
+    ]
+
+
+def givers(session: Session, cells: Cells, periods: Sequence[Period]) -> list[Givers]:
+    """What became of those whose first gift was in each period."""
+    asked, table = spans_of(periods, cells), RevenueConversions
+    names = ("givers", "again", "had_pledged", *(f"within_{days}" for days in WINDOWS))
+    query = (
+        select(asked.c.place, *(_total(getattr(table, name), name) for name in names))
+        .join_from(asked, table, within(asked, table.day))
+        .where(cells.of_gifts(table, level=asked.c.level))
+        .group_by(asked.c.place)
+    )
+    rows = {row.place: row for row in session.execute(query)}
+    return [_givers(rows.get(place)) for place in range(1, len(periods) + 1)]
+
+
+def brought(
+    session: Session, filters: Filters, cells: Cells, by: str, period: Period
+) -> list[Brought]:
+    """Money by name. Two queries where names are filtered."""
+    table = RevenueMoney
+    net = table.gross - table.refunds - table.disputes - table.fees
+    once = func.sum(table.payments).filter(table.cadence == "once")
+    columns = [
+        table.settled_currency,
+        func.coalesce(once, 0).cast(BigInteger).label("gifts"),
+        _total(table.gross, "gross"),
+        _total(net, "net"),
+    ]
+    chosen = [
+        true() if filters.cadence is None else table.cadence == filters.cadence.value,
+        true() if filters.currency is None else table.paid_currency == filters.currency,
+    ]
+    query = _by_name(session, filters, cells, by, period, table, columns, chosen)
+    return [Brought(**row) for row in session.execute(query).mappings()]
+
+
+def begun(session: Session, filters: Filters, cells: Cells, by: str, period: Period) -> list[Begun]:
+    """Pledges that began in a period, by name. Two queries where names are filtered."""
+    table = RevenueBegun
+    sums = ("pledges", "yearly_minor", "stayed")
+    columns = [table.currency, *(_total(getattr(table, name), name) for name in sums)]
+    chosen = [
+        true() if filters.cadence is None else table.cadence == filters.cadence.value,
+        true() if filters.currency is None else table.currency == filters.currency,
+    ]
+    query = _by_name(session, filters, cells, by, period, table, columns, chosen)
+    return [Begun(**row) for row in session.execute(query).mappings()]
+
+
+def stepped(
+    session: Session, filters: Filters, cells: Cells, by: str, period: Period
+) -> list[Stepped]:
+    """Readers' steps by name; nothing but names and days is known of them."""
+    table = RevenueSteps
+    columns = [_total(getattr(table, name), name) for name in ("shown", "opened", "began")]
+    query = _by_name(session, filters, cells, by, period, table, columns, [], country=False)
+    return [Stepped(**row) for row in session.execute(query).mappings()]
+
+
+def _givers(row: Any) -> Givers:
+    if row is None:
+        return Givers(givers=0, again=0, had_pledged=0, within=dict.fromkeys(WINDOWS, 0))
+    within = {days: getattr(row, f"within_{days}") for days in WINDOWS}
+    return Givers(givers=row.givers, again=row.again, had_pledged=row.had_pledged, within=within)
+
+
+def _by_name(
+    session: Session,
+    filters: Filters,
+    cells: Cells,
+    by: str,
+    period: Period,
+    table: Any,
+    columns: Sequence[Any],
+    chosen: Sequence[ColumnElement[bool]],
+    *,
+    country: bool = True,
+) -> Select[*tuple[Any, ...]]:
+    """Sums by the name of one part of a source.
+
+    The slice of that part answers where nothing else is asked for but rhythm and currency: it has a
+    row for each name. Else the joint slice does, read by source.
+    """
+    asked = spans_of([period], cells)
+    abroad = filters.country if country else None
+    if filters.names or abroad is not None:
+        name, member = getattr(RevenueSource, by), RevenueSource.id
+        place = [table.slice == Slice.JOINT + asked.c.level]
+        if filters.names:
+            place.append(table.member_id.in_(find_sources(session, filters)))
+        if abroad is not None:
+            place.append(table.country == abroad)
+    else:
+        name, member = RevenueLabel.name, RevenueLabel.id
+        place = _in_slice(table, DIMENSIONS[by], asked)
+    plain = [each for each in columns if each.name in {"currency", "settled_currency"}]
+    return (
+        select(func.coalesce(name, "").label("name"), *columns)
+        .join_from(asked, table, within(asked, table.day))
+        .outerjoin(name.parent.entity, member == table.member_id)
+        .where(*place, *chosen)
+        .group_by(func.coalesce(name, ""), *plain)
+    )
+
+
+def _in_slice(table: Any, slice_: Slice, asked: Any) -> list[ColumnElement[bool]]:
+    """Rows of all members; the numbers are written out, so that the partial index serves."""
+    numbers = [int(slice_), int(slice_) + MONTHS]
+    written: Any = bindparam(None, numbers, expanding=True, literal_execute=True)
+    return [table.slice == slice_ + asked.c.level, table.slice.in_(written)]
+
+
+def _total(of: Any, name: str) -> Any:
+    return func.coalesce(func.sum(of), 0).cast(BigInteger).label(name)

@@ -1,0 +1,230 @@
+"""The revenue pages about where money comes from and what becomes of it on the way to the bank.
+
+Gifts, sources, reminders, fees and payouts, with the lists behind them. They are for those who may
+see people: filters narrow figures down to one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort
+from sqlalchemy.orm import Session
+
+from billing.revenue import listing, money_drawings, money_reading, money_words, reminded
+from billing.revenue.drilldown import PAGE, Place, read_place
+from billing.revenue.filters import FilterError
+from billing.revenue.gifts import is_closed
+from billing.revenue.giving import DIMENSIONS
+from billing.revenue.listing import GiverStep, StartStep
+from billing.revenue.pages import chosen, following, refuse, show
+from billing.revenue.periods import Preset
+from billing.revenue.reading import Asked
+from billing.staff.domain import Role
+from billing.staff.formats import Formats
+from billing.staff.guard import PREFIX, requires
+from billing.web import runtime
+
+blueprint = Blueprint("income", __name__, url_prefix=f"{PREFIX}/revenue")
+blueprint.register_error_handler(FilterError, refuse)
+
+NAMES_SHOWN = 30
+"""How many names the page of sources tells apart; the others are added up."""
+
+
+@blueprint.get("/gifts")
+@requires(Role.DESK)
+def gifts() -> str:
+    """One-off gifts, and how many of their givers pledge afterwards."""
+
+    def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
+        seen = money_reading.read_gifts(session, asked)
+        chart = money_drawings.conversion_chart(seen, asked, formats)
+        return {"seen": seen, "chart": chart, "is_closed": is_closed, "say": money_words}
+
+    return show("revenue/gifts.html", read, default=Preset.LAST_12_MONTHS)
+
+
+@blueprint.get("/givers")
+@requires(Role.DESK)
+def givers() -> str:
+    """Those whose first gift was in a period, or some of them."""
+
+    def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
+        extra = asked.filters.extra
+        step = chosen(GiverStep, extra.get("step", "all"), "step")
+        found = listing.giver_lines(
+            session, asked.filters, step, after=read_place(extra.get("after")), limit=PAGE + 1
+        )
+        rest = (
+            [Place(each.day.toordinal(), each.supporter_id) for each in found[PAGE - 1 : PAGE]]
+            if len(found) > PAGE
+            else []
+        )
+        return {
+            "step": step,
+            "lines": found[:PAGE],
+            "say": money_words,
+            "following": following("income.givers", asked.filters, rest),
+        }
+
+    return show("revenue/givers.html", read, default=Preset.LAST_12_MONTHS,
+                extra=("step", "after"))  # fmt: skip
+
+
+@blueprint.get("/sources")
+@requires(Role.DESK)
+def sources() -> str:
+    """From an appeal that is shown to money, by where readers came from."""
+
+    def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
+        by = asked.filters.extra.get("of", "campaign")
+        if by not in DIMENSIONS:
+            raise FilterError(f"“{by[:40]}” is no part of a source; there are "
+                              f"{', '.join(DIMENSIONS)}.")  # fmt: skip
+        found = money_reading.read_sources(session, asked, by)
+        return {
+            "by": by,
+            "dimensions": money_words.DIMENSIONS,
+            "sources": found[:NAMES_SHOWN],
+            "others": len(found) - NAMES_SHOWN,
+            "rest": money_reading.together(found[NAMES_SHOWN:]),
+            "whole": money_reading.together(found),
+            "closed": money_reading.old_enough(asked.filters.period, asked.today),
+            "say": money_words,
+            "chart": money_drawings.sources_chart(found, by, asked, formats),
+        }
+
+    return show("revenue/sources.html", read, default=Preset.LAST_90_DAYS, extra=("of",))
+
+
+@blueprint.get("/started")
+@requires(Role.DESK)
+def started() -> str:
+    """The pledges that began in a period, or those that stood three months later."""
+
+    def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
+        extra = asked.filters.extra
+        step = chosen(StartStep, extra.get("step", "all"), "step")
+        found = listing.start_lines(
+            session, asked.filters, step, after=read_place(extra.get("after")), limit=PAGE + 1
+        )
+        rest = (
+            [Place(each.day.toordinal(), each.pledge_id) for each in found[PAGE - 1 : PAGE]]
+            if len(found) > PAGE
+            else []
+        )
+        return {
+            "step": step,
+            "lines": found[:PAGE],
+            "say": money_words,
+            "following": following("income.started", asked.filters, rest),
+        }
+
+    return show("revenue/starts.html", read, default=Preset.LAST_90_DAYS,
+                extra=("step", "after"))  # fmt: skip
+
+
+@blueprint.get("/reminders")
+@requires(Role.DESK)
+def reminders() -> str:
+    """From an appeal shown to a gift after the reminder, and what that can't tell."""
+
+    def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
+        zone = runtime().settings.newsroom.timezone
+        seen = money_reading.read_reminders(session, asked, zone)
+        return {
+            "seen": seen,
+            "say": money_words,
+            "chart": money_drawings.reminders_chart(seen, asked, formats),
+        }
+
+    return show("revenue/reminders.html", read, default=Preset.LAST_12_MONTHS)
+
+
+@blueprint.get("/reminders/list")
+@requires(Role.DESK)
+def reminder_list() -> str:
+    """The reminders asked for in a period; nobody is told whose they are."""
+
+    def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
+        zone = runtime().settings.newsroom.timezone
+        after = read_place(asked.filters.extra.get("after"))
+        found = reminded.reminder_lines(session, asked.filters, zone, after=after, limit=PAGE + 1)
+        rest = (
+            [Place.after_moment(each.asked_at, each.id) for each in found[PAGE - 1 : PAGE]]
+            if len(found) > PAGE
+            else []
+        )
+        return {
+            "lines": found[:PAGE],
+            "say": money_words,
+            "following": following("income.reminder_list", asked.filters, rest),
+        }
+
+    return show("revenue/reminder_list.html", read, default=Preset.LAST_12_MONTHS,
+                extra=("after",))  # fmt: skip
+
+
+@blueprint.get("/fees")
+@requires(Role.DESK)
+def fees() -> str:
+    """What Stripe kept, what supporters covered of it, and what fewer payments saved."""
+
+    def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
+        seen = money_reading.read_fees(session, asked)
+        return {"seen": seen, "chart": money_drawings.fees_chart(seen, asked, formats)}
+
+    return show("revenue/fees.html", read, default=Preset.LAST_12_MONTHS)
+
+
+@blueprint.get("/payouts")
+@requires(Role.DESK)
+def payouts() -> str:
+    """What reached the bank, held against the ledger."""
+
+    def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
+        zone = runtime().settings.newsroom.timezone
+        after = read_place(asked.filters.extra.get("after"))
+        found = listing.payout_rows(session, asked.filters, zone, after=after, limit=PAGE + 1)
+        rest = (
+            [Place.after_moment(each.arrives_at, each.id) for each in found[PAGE - 1 : PAGE]]
+            if len(found) > PAGE
+            else []
+        )
+        return {
+            "rows": found[:PAGE],
+            "totals": listing.payout_totals(session, asked.filters, zone),
+            "say": money_words,
+            "following": following("income.payouts", asked.filters, rest),
+        }
+
+    return show("revenue/payouts.html", read, default=Preset.LAST_12_MONTHS, extra=("after",))
+
+
+@blueprint.get("/payout")
+@requires(Role.DESK)
+def payout() -> str:
+    """The movements that one payout pays out."""
+
+    def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
+        wanted = asked.filters.extra.get("id", "")
+        row = listing.find_payout(session, int(wanted)) if _is_id(wanted) else None
+        if row is None:
+            abort(404)
+        after = read_place(asked.filters.extra.get("after"))
+        found = listing.paid_out(session, row.id, after=after, limit=PAGE + 1)
+        rest = [Place(0, found[PAGE - 1].id)] if len(found) > PAGE else []
+        return {
+            "row": row,
+            "lines": found[:PAGE],
+            "say": money_words,
+            "following": following("income.payout", asked.filters, rest),
+        }
+
+    return show("revenue/payout.html", read, default=Preset.LAST_12_MONTHS,
+                extra=("id", "after"))  # fmt: skip
+
+
+def _is_id(written: str) -> bool:
+    return written.isascii() and written.isdigit() and len(written) < 19

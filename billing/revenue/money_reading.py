@@ -1,0 +1,232 @@
+"""What the pages about gifts, sources, fees and reminders read; each within eight queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy.orm import Session
+
+from billing.revenue import figures, giving
+from billing.revenue.bridge import Rates
+from billing.revenue.cells import find_cells
+from billing.revenue.domain import valued
+from billing.revenue.fees import Fees, by_kind, fees_of
+from billing.revenue.figures import MoneyRow
+from billing.revenue.funnel import Funnel, lift
+from billing.revenue.gifts import Givers, Spread, spread
+from billing.revenue.periods import Period, Step, a_year_before, previous, steps
+from billing.revenue.reading import Asked, MonthlyRates
+from billing.revenue.reminded import Reminded, read_reminded
+
+STAYS = relativedelta(months=3)
+"""After how long a pledge is asked whether it still stands."""
+REMINDER = "reminder"
+"""The appeal that a reminder's email is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gifts:
+    """One-off gifts of a period."""
+
+    period: Period
+    gifts: int
+    gross: int
+    """In minor units of the reporting currency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiftPage:
+    """Gifts beside those of two other periods, and what became of those who gave first in it."""
+
+    now: Gifts
+    previous: Gifts
+    year_before: Gifts
+    spread: Spread | None
+    whole: Givers
+    months: list[tuple[Period, Givers]]
+
+
+@dataclass(kw_only=True)
+class Source:
+    """What one name brought; money in minor units of the reporting currency."""
+
+    name: str
+    shown: int = 0
+    opened: int = 0
+    began: int = 0
+    gifts: int = 0
+    pledges: int = 0
+    gross: int = 0
+    net: int = 0
+    yearly: int = 0
+    """Promised by the pledges that began, in twelfths."""
+    old_enough: int = 0
+    """Pledges that began three months ago or earlier."""
+    stayed: int = 0
+    """Of these, those that stood three months later."""
+    unvalued: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def paid(self) -> int:
+        """First payments: gifts, and pledges begun."""
+        return self.gifts + self.pledges
+
+    @property
+    def share_stayed(self) -> Fraction | None:
+        """Of pledges old enough, those that stood three months later."""
+        return Fraction(self.stayed, self.old_enough) if self.old_enough else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeePage:
+    """Fees of a period, by month and by kind of payment."""
+
+    whole: Fees
+    months: list[tuple[Period, Fees]]
+    kinds: list[tuple[str, str, Fees]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderPage:
+    """Reminders asked for in a period, and how those gave who saw an appeal and did not ask."""
+
+    funnel: Funnel
+    whole: Reminded
+    months: list[tuple[Period, Reminded]]
+    others: int
+    """Views of an appeal after which no reminder was asked for."""
+    others_gave: int
+    """First payments that came by an appeal other than the reminder."""
+    lift: Fraction | None
+
+
+def read_gifts(session: Session, asked: Asked) -> GiftPage:
+    """Gifts and what became of their givers. Four queries."""
+    period = asked.filters.period
+    periods = [period, previous(period), a_year_before(period)]
+    rows = figures.money(session, asked.cells, periods)
+    rates = MonthlyRates(session, asked, [period]).of(period.last)
+    months = steps(period, Step.MONTH)
+    whole, *found = giving.givers(session, asked.cells, [period, *months])
+    now, before, a_year = (
+        _gifts(each, of, asked.currency) for each, of in zip(periods, rows, strict=True)
+    )
+    return GiftPage(
+        now=now,
+        previous=before,
+        year_before=a_year,
+        spread=spread(giving.amounts(session, asked.cells, period, rates)),
+        whole=whole,
+        months=list(zip(months, found, strict=True)),
+    )
+
+
+def read_sources(session: Session, asked: Asked, by: str) -> list[Source]:
+    """What each name brought, the one with most money first. Eight queries at most."""
+    filters, cells, period = asked.filters, asked.cells, asked.filters.period
+    rates = MonthlyRates(session, asked, [period]).of(period.last)
+    found: dict[str, Source] = {}
+
+    def of(name: str) -> Source:
+        return found.setdefault(name, Source(name=name))
+
+    for step in giving.stepped(session, filters, cells, by, period):
+        source = of(step.name)
+        source.shown, source.opened, source.began = step.shown, step.opened, step.began
+    for brought in giving.brought(session, filters, cells, by, period):
+        source = of(brought.name)
+        source.gifts += brought.gifts
+        if brought.settled_currency == asked.currency:
+            source.gross += brought.gross
+            source.net += brought.net
+    for begun in giving.begun(session, filters, cells, by, period):
+        _begin(of(begun.name), begun, rates)
+    old = old_enough(period, asked.today)
+    for begun in giving.begun(session, filters, cells, by, old) if old else []:
+        of(begun.name).old_enough += begun.pledges
+        of(begun.name).stayed += begun.stayed
+    return sorted(found.values(), key=lambda each: (-each.net, -each.paid, -each.shown, each.name))
+
+
+def old_enough(period: Period, today: date) -> Period | None:
+    """Those days of a period whose pledges have had their three months."""
+    last = min(period.last, today - STAYS)
+    return Period(period.first, last) if last >= period.first else None
+
+
+def together(sources: Iterable[Source], name: str = "") -> Source:
+    """Several sources as one."""
+    whole = Source(name=name)
+    for each in sources:
+        for of in ("shown", "opened", "began", "gifts", "pledges", "gross", "net", "yearly",
+                   "old_enough", "stayed"):  # fmt: skip
+            setattr(whole, of, getattr(whole, of) + getattr(each, of))
+    return whole
+
+
+def read_fees(session: Session, asked: Asked) -> FeePage:
+    """Fees by month. One query."""
+    months = steps(asked.filters.period, Step.MONTH)
+    found = figures.money(session, asked.cells, months)
+    rows = [row for of_month in found for row in of_month]
+    return FeePage(
+        whole=fees_of(rows, asked.currency),
+        months=[
+            (month, fees_of(of_month, asked.currency))
+            for month, of_month in zip(months, found, strict=True)
+        ],
+        kinds=by_kind(rows, asked.currency),
+    )
+
+
+def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPage:
+    """The funnel of reminders, and that of appeals without them. Nine queries at most.
+
+    Country, currency and rhythm say nothing about reminders, so they are left aside.
+    """
+    filters = replace(asked.filters, country=None, currency=None, cadence=None)
+    period, cells = filters.period, asked.cells
+    if filters != asked.filters:
+        cells = find_cells(session, filters, months_until=asked.cells.months_until)
+    months = steps(period, Step.MONTH)
+    whole, *found = read_reminded(session, filters, [period, *months], zone)
+    stepped = {s.name: s for s in giving.stepped(session, filters, cells, "appeal", period)}
+    shown = sum(each.shown for each in stepped.values())
+    opened = stepped[REMINDER].opened if REMINDER in stepped else 0
+    paid: dict[str, int] = {}
+    for brought in giving.brought(session, filters, cells, "appeal", period):
+        paid[brought.name] = paid.get(brought.name, 0) + brought.gifts
+    for begun in giving.begun(session, filters, cells, "appeal", period):
+        paid[begun.name] = paid.get(begun.name, 0) + begun.pledges
+    others_gave = sum(count for name, count in paid.items() if name not in ("", REMINDER))
+    others = max(0, shown - whole.asked)
+    funnel = Funnel(shown=shown, asked=whole.asked, sent=whole.sent, opened=opened, gave=whole.gave)
+    return ReminderPage(
+        funnel=funnel,
+        whole=whole,
+        months=list(zip(months, found, strict=True)),
+        others=others,
+        others_gave=others_gave,
+        lift=lift(whole.gave, whole.sent, others_gave, others),
+    )
+
+
+def _gifts(period: Period, rows: list[MoneyRow], currency: str) -> Gifts:
+    gifts = [row for row in rows if row.is_gift]
+    return Gifts(
+        period=period,
+        gifts=sum(row.payments for row in gifts),
+        gross=sum(row.gross for row in gifts if row.settled_currency == currency),
+    )
+
+
+def _begin(source: Source, begun: giving.Begun, rates: Rates) -> None:
+    source.pledges += begun.pledges
+    source.yearly += valued({begun.currency: begun.yearly_minor}, rates)
+    if begun.currency not in rates:
+        source.unvalued[begun.currency] = begun.yearly_minor

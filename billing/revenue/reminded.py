@@ -1,0 +1,143 @@
+"""Reminders by the newsroom's day on which they were asked for, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    and_,
+    column,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import Session
+
+from billing.db import UtcDateTime
+from billing.reminders.domain import ReminderStatus
+from billing.reminders.tables import Reminder
+from billing.revenue.days import Days
+from billing.revenue.drilldown import Place
+from billing.revenue.filters import Filters
+from billing.revenue.periods import Period
+
+_UNDER_WAY = (ReminderStatus.WAITING, ReminderStatus.QUEUED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reminded:
+    """What became of the reminders asked for in some days."""
+
+    asked: int
+    under_way: int
+    """Not due yet, or its email waits."""
+    sent: int
+    gave_before: int
+    """Gave before the email, which then did not go out."""
+    not_wanted: int
+    """Taken back before the email, or no mail server took it."""
+    gave: int
+    """Gave within 30 days of the email."""
+    still_open: int
+    """Sent less than 30 days ago, and nothing given yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderLine:
+    """One reminder. Whose it is, nobody on staff is told."""
+
+    id: int
+    asked_at: datetime
+    status: ReminderStatus
+    finished_at: datetime | None
+    gave: bool | None
+    erased: bool
+
+
+def read_reminded(
+    session: Session, filters: Filters, periods: Sequence[Period], zone: ZoneInfo
+) -> list[Reminded]:
+    """What became of the reminders asked for in each period. One query."""
+    days = [Days(each.first, each.last, zone) for each in periods]
+    rows: list[list[Any]] = [
+        list(range(len(days))),
+        [each.starts_at for each in days],
+        [each.ends_at for each in days],
+    ]
+    types = {"place": Integer, "starts_at": UtcDateTime, "ends_at": UtcDateTime}
+    literals: list[Any] = [
+        literal(row, ARRAY(kind)) for row, kind in zip(rows, types.values(), strict=True)
+    ]
+    asked = (
+        func.unnest(*literals)
+        .table_valued(*(column(name, kind) for name, kind in types.items()))
+        .render_derived(name="asked")
+    )
+    sent = Reminder.status == ReminderStatus.SENT
+    not_wanted = (ReminderStatus.UNSUBSCRIBED, ReminderStatus.UNDELIVERED)
+    counts: dict[str, ColumnElement[bool]] = {
+        "under_way": Reminder.status.in_(_UNDER_WAY),
+        "sent": sent,
+        "gave_before": Reminder.status == ReminderStatus.SKIPPED,
+        "not_wanted": Reminder.status.in_(not_wanted),
+        "gave": and_(sent, Reminder.gave.is_(True)),
+        "still_open": and_(sent, Reminder.gave.is_(None), Reminder.erased_at.is_(None)),
+    }
+    query = (
+        select(
+            asked.c.place,
+            func.count().label("asked"),
+            *(func.count().filter(which).label(name) for name, which in counts.items()),
+        )
+        .join_from(
+            asked,
+            Reminder,
+            and_(Reminder.asked_at >= asked.c.starts_at, Reminder.asked_at < asked.c.ends_at),
+        )
+        .where(*_of(filters))
+        .group_by(asked.c.place)
+    )
+    found = {row["place"]: row for row in session.execute(query).mappings()}
+    none = dict.fromkeys(("asked", *counts), 0)
+    return [
+        Reminded(**{name: found.get(place, none)[name] for name in none})
+        for place in range(len(periods))
+    ]
+
+
+def reminder_lines(
+    session: Session, filters: Filters, zone: ZoneInfo, *, after: Place | None, limit: int
+) -> list[ReminderLine]:
+    """The reminders asked for in a period, the latest first. One query."""
+    days = Days(filters.period.first, filters.period.last, zone)
+    query = (
+        select(
+            Reminder.id,
+            Reminder.asked_at,
+            Reminder.status,
+            Reminder.finished_at,
+            Reminder.gave,
+            Reminder.erased_at.is_not(None).label("erased"),
+        )
+        .where(Reminder.asked_at >= days.starts_at, Reminder.asked_at < days.ends_at, *_of(filters))
+        .order_by(Reminder.asked_at.desc(), Reminder.id.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
+    return [ReminderLine(**row) for row in session.execute(query).mappings()]
+
+
+def _of(filters: Filters) -> list[ColumnElement[bool]]:
+    return [
+        func.coalesce(Reminder.source[name].astext, "") == value
+        for name, value in filters.names.items()
+    ]
