@@ -81,6 +81,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(mend_views.pay)
     app.register_blueprint(mend_views.card)
     app.register_blueprint(accounts_views.blueprint)
+    csrf.exempt(appeals_views.counted)
     appeals_views.register(app)
     app.register_blueprint(site.blueprint)
     app.register_blueprint(staff_views.blueprint)

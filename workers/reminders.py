@@ -17,6 +17,8 @@ def send_due() -> None:
         "reminders ended",
         lambda session: send.settle(session, now=now, limit=BATCH),
     )
+    with parts.database.transaction() as session:
+        send.note_given(session, now=now)
     in_batches(
         parts.database,
         "reminders recalled",

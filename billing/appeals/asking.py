@@ -11,7 +11,7 @@ from flask import current_app, url_for
 from billing.appeals.domain import Progress
 from billing.appeals.service import ProgressBoard
 from billing.checkout.domain import OFFERS
-from billing.checkout.forms import complete, read_form
+from billing.checkout.forms import SOURCE_FIELDS, complete, read_form
 from billing.checkout.panels import Panel, panels
 from billing.checkout.words import name_of_currency
 from billing.db import Json
@@ -69,5 +69,5 @@ def make_ask(source: Json, *, elsewhere: bool = False, appeal: str = "") -> Ask:
 
 
 def _remind_url(hidden: dict[str, str]) -> str:
-    kept: dict[str, Any] = {name: hidden.get(name) for name in ("lang", "article", "campaign")}
+    kept: dict[str, Any] = {name: hidden.get(name) for name in ("lang", *SOURCE_FIELDS)}
     return url_for("reminders.remind", **kept)

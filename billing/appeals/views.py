@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Blueprint, Flask, jsonify, render_template, request
@@ -13,9 +14,13 @@ from werkzeug.wrappers import Response
 from billing.appeals.asking import BOARD, make_ask
 from billing.appeals.service import ProgressBoard
 from billing.checkout.forms import read_source
+from billing.checkout.referrers import PATTERNS
+from billing.checkout.steps import ReaderStep, note
 from billing.web import runtime
 
 blueprint = Blueprint("appeals", __name__)
+counted = Blueprint("appeals_counted", __name__)
+"""A post from other sites, which have no token of ours: it changes nothing but a count."""
 
 PARTS = ("banner", "appeal")
 STYLES = Path(__file__).resolve().parent.parent / "static" / "appeal.css"
@@ -25,13 +30,17 @@ def register(app: Flask) -> None:
     """Add the routes, and what this month's progress is remembered in."""
     app.extensions[BOARD] = ProgressBoard()
     app.register_blueprint(blueprint)
+    app.register_blueprint(counted)
 
 
 @blueprint.get("/embed/appeal.js")
 def script() -> Response:
     """The script that another site pastes; the same for everybody, and short."""
     body = render_template(
-        "appeals/appeal.js", origin=runtime().settings.base_url, styles=_styles()
+        "appeals/appeal.js",
+        origin=runtime().settings.base_url,
+        styles=_styles(),
+        referrers=PATTERNS,
     )
     return _for_everybody(Response(body, mimetype="text/javascript"), seconds=300)
 
@@ -55,6 +64,18 @@ def part() -> Response:
         percent=ask.progress.percent,
     )
     return _for_everybody(answer, seconds=60)
+
+
+@counted.post("/embed/shown")
+def shown() -> Response:
+    """Count that a part came into view on another site. Takes no cookie, and keeps nothing else."""
+    name = request.args.get("part", "")
+    appeal = f"embed-{name if name in PARTS else PARTS[-1]}"
+    note(runtime(), ReaderStep.SHOWN, {**read_source(request.args), "appeal": appeal})
+    answer = Response(status=HTTPStatus.NO_CONTENT)
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 @cache

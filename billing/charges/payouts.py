@@ -22,13 +22,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing.charges.books import post_moved
 from billing.charges.domain import PayoutStatus
-from billing.charges.tables_after import Payout
+from billing.charges.tables_after import Payout, PayoutLine
 from billing.gateway import MoneyMoved
 from billing.gateway_after import PayoutAtStripe, get_payout, list_paid_out
 from billing.ledger.domain import Account
@@ -127,7 +127,7 @@ def _reconcile(runtime: Runtime, seen: PayoutAtStripe) -> None:
     with runtime.database.transaction() as session:
         payout = _lock(session, seen.id)
         names = [movement.transaction.id for movement in paid_out]
-        known, total = _in_ledger(session, names, payout.currency)
+        known, total = _in_ledger(session, names, payout)
         payout.movements = len(names)
         payout.unposted = len(names) - known
         payout.difference_minor = total - payout.amount_minor
@@ -135,13 +135,24 @@ def _reconcile(runtime: Runtime, seen: PayoutAtStripe) -> None:
             payout.reconciled_at = now
 
 
-def _in_ledger(session: Session, names: list[str], currency: str) -> tuple[int, int]:
-    """How many of these movements the ledger holds, and what they left on Stripe's balance."""
+def _in_ledger(session: Session, names: list[str], payout: Payout) -> tuple[int, int]:
+    """How many of these movements the ledger holds, and what they left on Stripe's balance.
+
+    Those that it holds are noted as the payout's.
+    """
     known = total = 0
     for start in range(0, len(names), _CHUNK):
         chunk = names[start : start + _CHUNK]
         ours = LedgerTransaction.stripe_balance_transaction_id.in_(chunk)
         known += session.scalar(select(func.count()).where(ours)) or 0
+        session.execute(
+            insert(PayoutLine)
+            .from_select(
+                ["payout_id", "transaction_id"],
+                select(literal(payout.id), LedgerTransaction.id).where(ours),
+            )
+            .on_conflict_do_nothing()
+        )
         total += int(
             session.scalar(
                 select(func.sum(LedgerEntry.amount_minor))
@@ -149,7 +160,7 @@ def _in_ledger(session: Session, names: list[str], currency: str) -> tuple[int, 
                 .where(
                     ours,
                     LedgerEntry.account == Account.STRIPE,
-                    LedgerEntry.currency == currency,
+                    LedgerEntry.currency == payout.currency,
                 )
             )
             or 0

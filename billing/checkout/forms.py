@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from billing.checkout.domain import OFFERS, AmountError, AmountProblem, Offer, read_amount
+from billing.checkout.referrers import Referrer
 from billing.db import Json
 from billing.money import Money, exponent, scale
 from billing.pledges.domain import Cadence
 
-SOURCE_FIELDS = ("article", "campaign", "appeal")
+SOURCE_FIELDS = ("article", "campaign", "appeal", "variant", "referrer")
 _SOURCE_LENGTH = 200
 _NOT_IN_SOURCE = re.compile(r"[^\w./~-]+")
 _FORM_KEY = re.compile(r"[\w-]{16,64}", re.ASCII)
@@ -101,7 +102,7 @@ def read_source(fields: Mapping[str, str]) -> Json:
         if "@" in value:
             continue  # An address would be personal data.
         value = _NOT_IN_SOURCE.sub("-", value[: 2 * _SOURCE_LENGTH]).strip("-")[:_SOURCE_LENGTH]
-        if value:
+        if value and (name != "referrer" or value in set(Referrer)):
             source[name] = value
     return source
 

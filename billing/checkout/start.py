@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing.checkout.domain import CheckoutStatus
 from billing.checkout.errors import CheckoutUnavailableError, StaleFormError
+from billing.checkout.steps import ReaderStep, note_in
 from billing.checkout.tables import Checkout
 from billing.db import Json
 from billing.gateway import GatewayError
@@ -123,6 +124,7 @@ def _record(session: Session, runtime: Runtime, wanted: SupportRequest, now: dat
     ).scalar_one_or_none()
     checkout = session.scalars(select(Checkout).where(Checkout.form_digest == digest)).one()
     if checkout_id is not None:
+        note_in(session, runtime, ReaderStep.BEGAN, wanted.source)
         back = back_url(runtime, checkout.id)
         checkout.params = session_params(runtime, checkout, title=wanted.title, back=back)
     return checkout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask_babel import force_locale
@@ -17,7 +18,9 @@ from billing.checkout.errors import CheckoutUnavailableError, StaleFormError
 from billing.checkout.forms import Problem, SupportForm, Wish
 from billing.checkout.fulfil import Outcome, Return, look
 from billing.checkout.panels import fee_examples, own_amount, panels
+from billing.checkout.referrers import kind_of
 from billing.checkout.start import THANKS_LINK, SupportRequest, start_checkout
+from billing.checkout.steps import ReaderStep, note
 from billing.checkout.words import explain, name_of_currency, title_for
 from billing.l10n import current_language, gettext
 from billing.money import Money
@@ -29,7 +32,13 @@ blueprint = Blueprint("checkout", __name__)
 @blueprint.get("/support")
 def support() -> Response:
     """The form, filled in as far as the link that led here says."""
-    return _form_page(_read(request.args))
+    form = _read(request.args)
+    if "referrer" not in form.source:
+        came_from = kind_of(request.referrer, request.host.partition(":")[0])
+        form = replace(form, source={**form.source, "referrer": came_from.value})
+    if request.method == "GET":
+        note(runtime(), ReaderStep.OPENED, form.source)
+    return _form_page(form)
 
 
 @blueprint.post("/support")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from flask import Blueprint, make_response, redirect, render_template
+from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from billing.appeals.asking import make_ask
+from billing.checkout.referrers import kind_of
+from billing.checkout.steps import ReaderStep, note
 from billing.l10n import current_language
 from billing.local.prepare import local_link
 from billing.web import runtime
@@ -34,6 +36,10 @@ def staff() -> Response:
 def article() -> str:
     """An article with the banner at its top and the appeal at its end."""
     source = {"article": ARTICLE, "campaign": CAMPAIGN}
+    came_from = kind_of(request.referrer, request.host.partition(":")[0])
+    source["referrer"] = came_from.value
+    for appeal in ("banner", "article-end"):
+        note(runtime(), ReaderStep.SHOWN, {**source, "appeal": appeal})
     return render_template(
         f"local/demo/article_{current_language()}.html",
         banner_ask=make_ask(source, appeal="banner"),

@@ -48,6 +48,12 @@ UNFINISHED = frozenset({ReminderStatus.WAITING, ReminderStatus.QUEUED})
 KEPT_AFTER_SENDING = timedelta(days=30)
 """How long the address is kept once its email went out."""
 
+GAVE_WITHIN = timedelta(days=30)
+"""Who pays later than this would have paid without the email. It is kept no longer."""
+
+APPEAL = "reminder"
+"""What the email is called where supporters' sources are told apart."""
+
 
 def may_become(current: ReminderStatus, new: ReminderStatus) -> bool:
     """Whether the state table lets a reminder go from `current` to `new`."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, String, cast, exists, literal, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.tables import Charge
+from billing.checkout.referrers import Referrer
 from billing.db import Json
 from billing.outbox import OutboxMessage, OutboxStatus, drop, put, retry
-from billing.reminders.domain import KEPT_AFTER_SENDING, ReminderStatus
+from billing.reminders.domain import APPEAL, GAVE_WITHIN, KEPT_AFTER_SENDING, ReminderStatus
 from billing.reminders.service import UNSUBSCRIBE_LINK, erase, finish, outbox_key
 from billing.reminders.tables import Reminder, Suppression
 from billing.runtime import Runtime
@@ -98,12 +100,27 @@ def settle(session: Session, *, now: datetime, limit: int) -> int:
     return len(rows)
 
 
+def note_given(session: Session, *, now: datetime) -> int:
+    """Note which reminders were followed by a payment, while it is known whose they were.
+
+    Returns:
+        How many more have been since the last time.
+    """
+    waits = and_(Reminder.status == ReminderStatus.SENT, Reminder.gave.is_(None))
+    known = and_(Reminder.erased_at.is_(None), Reminder.finished_at <= now)
+    noted = update(Reminder).where(waits, known, _gave_in_time()).values(gave=True)
+    return len(session.scalars(noted.returning(Reminder.id)).all())
+
+
 def erase_old(session: Session, *, now: datetime, limit: int) -> int:
     """Forget whose the reminders were that ended `KEPT_AFTER_SENDING` ago or earlier.
+
+    What they led to is noted before, for the last time: `GAVE_WITHIN` is as long.
 
     Returns:
         How many were forgotten.
     """
+    note_given(session, now=now)
     old = (
         select(Reminder)
         .where(Reminder.erased_at.is_(None), Reminder.finished_at <= now - KEPT_AFTER_SENDING)
@@ -114,6 +131,8 @@ def erase_old(session: Session, *, now: datetime, limit: int) -> int:
     for reminder in reminders:
         if reminder.status is ReminderStatus.UNDELIVERED:
             drop(session, outbox_key(reminder.id))
+        if reminder.status is ReminderStatus.SENT:
+            reminder.gave = bool(reminder.gave)
         erase(reminder, now)
     return len(reminders)
 
@@ -167,9 +186,28 @@ def _context(runtime: Runtime, reminder: Reminder) -> Json:
     language = reminder.language
     return {
         "asked_at": reminder.asked_at.isoformat(),
-        "support_url": runtime.links.url(f"/support?lang={language}"),
+        "support_url": runtime.links.url(f"/support?{_support_words(reminder)}"),
         "unsubscribe_url": runtime.links.url(f"/remind/unsubscribe/{token}?lang={language}"),
     }
+
+
+def _support_words(reminder: Reminder) -> str:
+    """The same for everybody who was reading the same: who opens the page is not told by it."""
+    kept = {name: reminder.source.get(name) for name in ("article", "campaign")}
+    words = {"lang": reminder.language, "appeal": APPEAL, "referrer": Referrer.MAIL.value}
+    return urlencode(words | {name: value for name, value in kept.items() if value})
+
+
+def _gave_in_time() -> ColumnElement[bool]:
+    """Whether the reminder's address paid something that it began within 30 days of the email."""
+    return exists().where(
+        Supporter.email_digest == Reminder.email_digest,
+        Charge.supporter_id == Supporter.id,
+        Charge.status == ChargeStatus.SUCCEEDED,
+        Charge.created_at >= Reminder.finished_at,
+        Charge.created_at < Reminder.finished_at + GAVE_WITHIN,
+        Charge.period.is_(None) | (Charge.period == 0),
+    )
 
 
 def _has_given() -> ColumnElement[bool]:

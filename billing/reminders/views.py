@@ -25,7 +25,7 @@ blueprint = Blueprint("reminders", __name__)
 one_click = Blueprint("reminders_one_click", __name__)
 """Posts that need no form of ours: the signed link is the proof (RFC 8058)."""
 
-SOURCE_FIELDS = ("article", "campaign")
+SOURCE_FIELDS = ("article", "campaign", "appeal", "variant", "referrer")
 SOURCE_LENGTH = 200
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from fractions import Fraction
-
-GAVE_WITHIN = timedelta(days=30)
-"""Who pays later than this after the email would have paid without it."""
 
 
 def lift(gave: int, of: int, others_gave: int, others: int) -> Fraction | None:
@@ -30,7 +26,7 @@ class Funnel:
     opened: int | None
     """How many came to the support page from the email's link."""
     gave: int | None
-    """How many gave within `GAVE_WITHIN` of the email."""
+    """How many gave within 30 days of the email."""
 
     def shares(self) -> list[tuple[str, int, Fraction | None]]:
         """Each step that is counted, with its share of the one before that is."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import Session
 
+from billing.reminders.domain import APPEAL
 from billing.revenue import figures, giving
 from billing.revenue.bridge import Rates
 from billing.revenue.cells import find_cells
@@ -25,8 +26,6 @@ from billing.revenue.reminded import Reminded, read_reminded
 
 STAYS = relativedelta(months=3)
 """After how long a pledge is asked whether it still stands."""
-REMINDER = "reminder"
-"""The appeal that a reminder's email is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,13 +196,13 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
     whole, *found = read_reminded(session, filters, [period, *months], zone)
     stepped = {s.name: s for s in giving.stepped(session, filters, cells, "appeal", period)}
     shown = sum(each.shown for each in stepped.values())
-    opened = stepped[REMINDER].opened if REMINDER in stepped else 0
+    opened = stepped[APPEAL].opened if APPEAL in stepped else 0
     paid: dict[str, int] = {}
     for brought in giving.brought(session, filters, cells, "appeal", period):
         paid[brought.name] = paid.get(brought.name, 0) + brought.gifts
     for begun in giving.begun(session, filters, cells, "appeal", period):
         paid[begun.name] = paid.get(begun.name, 0) + begun.pledges
-    others_gave = sum(count for name, count in paid.items() if name not in ("", REMINDER))
+    others_gave = sum(count for name, count in paid.items() if name not in ("", APPEAL))
     others = max(0, shown - whole.asked)
     funnel = Funnel(shown=shown, asked=whole.asked, sent=whole.sent, opened=opened, gave=whole.gave)
     return ReminderPage(

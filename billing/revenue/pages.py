@@ -19,8 +19,11 @@ from billing.revenue import drilldown, reading, viewers, words
 from billing.revenue.bridge import month_of
 from billing.revenue.drawings import bridge_chart, money_chart, part_name
 from billing.revenue.drilldown import PAGE, MoneyFigure, Place, read_place
+from billing.revenue.expected import expected, goal_of
 from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
+from billing.revenue.months import month_on
 from billing.revenue.periods import Preset, Step
+from billing.revenue.reminded import read_reminded
 from billing.revenue.tables import MoveKind
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
@@ -56,9 +59,31 @@ def overview() -> str:
         shown = words.overview_figures(formats, asked.currency)
         if not asked.sees_people:
             shown = words.for_viewers(shown)
-        return {"seen": seen, "figures": shown, "most": words.what_changed_most(seen, shown)}
+        most = words.what_changed_most(seen, shown)
+        beside = beside_overview(session, asked, seen) if asked.sees_people else {}
+        return {"seen": seen, "figures": shown, "most": most, **beside}
 
     return show("revenue/figures.html", read, default=Preset.THIS_MONTH)
+
+
+def beside_overview(
+    session: Session, asked: reading.Asked, seen: reading.Overview
+) -> dict[str, Any]:
+    """Reminders, and the goal where it is asked for the running month as a whole. Two queries."""
+    parts, filters = runtime(), asked.filters
+    zone, now = parts.settings.newsroom.timezone, parts.clock.now()
+    periods = [seen.now.period, seen.previous.period, seen.year_before.period]
+    found: dict[str, Any] = {"reminded": read_reminded(session, filters, periods, zone)}
+    if filters.preset is Preset.THIS_MONTH and not filters.is_filtered:
+        found["goal"] = goal_of(
+            parts.settings.newsroom.goal,
+            net=seen.now.takings.net,
+            mrr=seen.now.bridge.end,
+            due=expected(session, month_on(asked.today, zone), zone=zone, now=now),
+            share=seen.fee_share,
+            rates=seen.rates,
+        )
+    return found
 
 
 @blueprint.get("/monthly")

@@ -20,6 +20,7 @@ from billing.revenue.bridge import Bridge, Rates, Stretch, bridge
 from billing.revenue.cells import Cells, find_cells
 from billing.revenue.churn import Amount, median
 from billing.revenue.domain import Takings, valued
+from billing.revenue.expected import fee_share
 from billing.revenue.figures import MoneyRow, Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
@@ -99,6 +100,10 @@ class Overview:
     now: Standing
     previous: Standing
     year_before: Standing
+    fee_share: Fraction
+    """The part of all that was paid in the last 13 months which Stripe kept."""
+    rates: Rates
+    """Of the month in which the period ends."""
     median: Fraction | None
     """In twelfths in minor units of the reporting currency; None for viewers."""
 
@@ -157,6 +162,10 @@ def read_overview(session: Session, asked: Asked) -> Overview:
         now=standings[0],
         previous=standings[1],
         year_before=standings[2],
+        fee_share=fee_share(
+            (row for _, rows in rates.months()[-_RATES_REACH:] for row in rows), asked.currency
+        ),
+        rates=rates.of(period.last),
         median=_median(session, asked, rates.of(period.last)) if asked.sees_people else None,
     )
 

@@ -9,14 +9,42 @@
   var origin = {{ origin|tojson }};
   var styles = ":host{all:initial;display:block;margin:1.5em 0}" + {{ styles|tojson }};
 
+  var kinds = {{ referrers|tojson }};
+
+  function cameFrom() {
+    // What kind of site led here. Its name stays in this browser.
+    var host = "";
+    if (!document.referrer) return "direct";
+    try { host = new URL(document.referrer).hostname; } catch (error) { return "sites"; }
+    if (host === location.hostname) return "inside";
+    for (var kind in kinds) if (new RegExp(kinds[kind]).test(host)) return kind;
+    return "sites";
+  }
+
   function query() {
     var words = "";
-    ["part", "lang", "article", "campaign"].forEach(function (name) {
-      var value = script.getAttribute("data-" + name);
+    ["part", "lang", "article", "campaign", "variant", "referrer"].forEach(function (name) {
+      var value = name === "referrer" ? cameFrom() : script.getAttribute("data-" + name);
       if (name === "lang" && !value) value = document.documentElement.lang;
       if (value) words += (words ? "&" : "?") + name + "=" + encodeURIComponent(value);
     });
     return words;
+  }
+
+  function count(host) {
+    // Once, when it comes into view. Nothing is sent along but the words of the address.
+    function tell() {
+      fetch(origin + "/embed/shown" + query(), {
+        method: "POST", mode: "no-cors", credentials: "omit", referrerPolicy: "no-referrer",
+        keepalive: true
+      }).catch(function () {});
+    }
+    if (typeof IntersectionObserver !== "function") return tell();
+    new IntersectionObserver(function (entries, watcher) {
+      if (!entries.some(function (entry) { return entry.isIntersecting; })) return;
+      watcher.disconnect();
+      tell();
+    }, { threshold: 0.5 }).observe(host);
   }
 
   function dress(root) {
@@ -42,6 +70,7 @@
     root.appendChild(content);
     dress(root);
     script.parentNode.insertBefore(host, script.nextSibling);
+    count(host);
   }
 
   fetch(origin + "/embed/appeal.json" + query(), {

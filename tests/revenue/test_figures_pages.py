@@ -39,6 +39,18 @@ PAGES = (
     "/staff/revenue/at-risk?order=closing&campaign=spring",
     "/staff/revenue/forecast",
     "/staff/revenue/forecast?months=12&campaign=spring&country=LV",
+    "/staff/revenue/gifts",
+    "/staff/revenue/gifts?campaign=spring&period=last-30-days",
+    "/staff/revenue/givers?step=30",
+    "/staff/revenue/sources?period=last-12-months",
+    "/staff/revenue/sources?of=article&period=last-12-months&campaign=spring&cadence=monthly",
+    "/staff/revenue/sources?of=referrer&country=LV",
+    "/staff/revenue/started?step=stayed",
+    "/staff/revenue/reminders",
+    "/staff/revenue/reminders?campaign=spring&country=LV",
+    "/staff/revenue/reminders/list",
+    "/staff/revenue/fees?currency=usd&article=/articles/harbour&appeal=banner&country=US",
+    "/staff/revenue/payouts",
 )
 
 
