@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, selec
 from sqlalchemy.orm import Session
 
 from billing.revenue.bridge import Rates
-from billing.revenue.cells import Cells, find_sources
+from billing.revenue.cells import Cells
 from billing.revenue.figures import spans_of, within
 from billing.revenue.filters import Filters
 from billing.revenue.gifts import WINDOWS, Given, Givers
@@ -32,6 +32,23 @@ DIMENSIONS = {
     "referrer": Slice.REFERRER,
 }
 """By what supporters are told apart on the page of sources, and the slice that knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Whose sums are wanted, by the name of which part of a source."""
+
+    filters: Filters
+    cells: Cells
+    by: str
+    sources: tuple[int, ...] | None
+    """The sources that have all the parts that are asked for; None where none is asked for."""
+
+    @property
+    def stranger(self) -> Wanted:
+        """The same of readers who have not paid: they have no country, currency or rhythm."""
+        nothing = replace(self.filters, country=None, currency=None, cadence=None)
+        return replace(self, filters=nothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +113,8 @@ def givers(session: Session, cells: Cells, periods: Sequence[Period]) -> list[Gi
     return [_givers(rows.get(place)) for place in range(1, len(periods) + 1)]
 
 
-def brought(
-    session: Session, filters: Filters, cells: Cells, by: str, period: Period
-) -> list[Brought]:
-    """Money by name. Two queries where names are filtered."""
+def brought(session: Session, wanted: Wanted, period: Period) -> list[Brought]:
+    """Money by name."""
     table = RevenueMoney
     net = table.gross - table.refunds - table.disputes - table.fees
     once = func.sum(table.payments).filter(table.cadence == "once")
@@ -110,33 +125,33 @@ def brought(
         _total(net, "net"),
     ]
     chosen = [
-        true() if filters.cadence is None else table.cadence == filters.cadence.value,
-        true() if filters.currency is None else table.paid_currency == filters.currency,
+        true() if wanted.filters.cadence is None else table.cadence == wanted.filters.cadence.value,
+        true()
+        if wanted.filters.currency is None
+        else table.paid_currency == wanted.filters.currency,
     ]
-    query = _by_name(session, filters, cells, by, period, table, columns, chosen)
+    query = _by_name(wanted, period, table, columns, chosen)
     return [Brought(**row) for row in session.execute(query).mappings()]
 
 
-def begun(session: Session, filters: Filters, cells: Cells, by: str, period: Period) -> list[Begun]:
-    """Pledges that began in a period, by name. Two queries where names are filtered."""
+def begun(session: Session, wanted: Wanted, period: Period) -> list[Begun]:
+    """Pledges that began in a period, by name."""
     table = RevenueBegun
     sums = ("pledges", "yearly_minor", "stayed")
     columns = [table.currency, *(_total(getattr(table, name), name) for name in sums)]
     chosen = [
-        true() if filters.cadence is None else table.cadence == filters.cadence.value,
-        true() if filters.currency is None else table.currency == filters.currency,
+        true() if wanted.filters.cadence is None else table.cadence == wanted.filters.cadence.value,
+        true() if wanted.filters.currency is None else table.currency == wanted.filters.currency,
     ]
-    query = _by_name(session, filters, cells, by, period, table, columns, chosen)
+    query = _by_name(wanted, period, table, columns, chosen)
     return [Begun(**row) for row in session.execute(query).mappings()]
 
 
-def stepped(
-    session: Session, filters: Filters, cells: Cells, by: str, period: Period
-) -> list[Stepped]:
+def stepped(session: Session, wanted: Wanted, period: Period) -> list[Stepped]:
     """Readers' steps by name; nothing but names and days is known of them."""
     table = RevenueSteps
     columns = [_total(getattr(table, name), name) for name in ("shown", "opened", "began")]
-    query = _by_name(session, filters, cells, by, period, table, columns, [], country=False)
+    query = _by_name(wanted.stranger, period, table, columns, [])
     return [Stepped(**row) for row in session.execute(query).mappings()]
 
 
@@ -148,41 +163,35 @@ def _givers(row: Any) -> Givers:
 
 
 def _by_name(
-    session: Session,
-    filters: Filters,
-    cells: Cells,
-    by: str,
+    wanted: Wanted,
     period: Period,
     table: Any,
     columns: Sequence[Any],
     chosen: Sequence[ColumnElement[bool]],
-    *,
-    country: bool = True,
 ) -> Select[*tuple[Any, ...]]:
     """Sums by the name of one part of a source.
 
     The slice of that part answers where nothing else is asked for but rhythm and currency: it has a
     row for each name. Else the joint slice does, read by source.
     """
-    asked = spans_of([period], cells)
-    abroad = filters.country if country else None
-    if filters.names or abroad is not None:
-        name, member = getattr(RevenueSource, by), RevenueSource.id
+    asked, country = spans_of([period], wanted.cells), wanted.filters.country
+    if wanted.sources is not None or country is not None:
+        name, member = getattr(RevenueSource, wanted.by), RevenueSource.id
         place = [table.slice == Slice.JOINT + asked.c.level]
-        if filters.names:
-            place.append(table.member_id.in_(find_sources(session, filters)))
-        if abroad is not None:
-            place.append(table.country == abroad)
+        if wanted.sources is not None:
+            place.append(table.member_id.in_(wanted.sources))
+        if country is not None:
+            place.append(table.country == country)
     else:
         name, member = RevenueLabel.name, RevenueLabel.id
-        place = _in_slice(table, DIMENSIONS[by], asked)
+        place = _in_slice(table, DIMENSIONS[wanted.by], asked)
     plain = [each for each in columns if each.name in {"currency", "settled_currency"}]
     return (
         select(func.coalesce(name, "").label("name"), *columns)
         .join_from(asked, table, within(asked, table.day))
         .outerjoin(name.parent.entity, member == table.member_id)
         .where(*place, *chosen)
-        .group_by(func.coalesce(name, ""), *plain)
+        .group_by(name, *plain)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort
+from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from billing.revenue import listing, money_drawings, money_reading, money_words, reminded
@@ -205,13 +205,18 @@ def payouts() -> str:
 @blueprint.get("/payout")
 @requires(Role.DESK)
 def payout() -> str:
-    """The movements that one payout pays out."""
+    """The movements that one payout pays out; the latest of the period where none is named."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
-        wanted = asked.filters.extra.get("id", "")
-        row = listing.find_payout(session, int(wanted)) if _is_id(wanted) else None
+        wanted = asked.filters.extra.get("id")
+        zone = runtime().settings.newsroom.timezone
+        if wanted is None:
+            latest = listing.payout_rows(session, asked.filters, zone, after=None, limit=1)
+            row = latest[0] if latest else None
+        else:
+            row = listing.find_payout(session, int(wanted)) if _is_id(wanted) else None
         if row is None:
-            abort(404)
+            raise FilterError("There is no such payout.")
         after = read_place(asked.filters.extra.get("after"))
         found = listing.paid_out(session, row.id, after=after, limit=PAGE + 1)
         rest = [Place(0, found[PAGE - 1].id)] if len(found) > PAGE else []

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from billing.reminders.domain import APPEAL
 from billing.revenue import figures, giving
 from billing.revenue.bridge import Rates
-from billing.revenue.cells import find_cells
+from billing.revenue.cells import find_sources
 from billing.revenue.domain import valued
 from billing.revenue.fees import Fees, by_kind, fees_of
 from billing.revenue.figures import MoneyRow
 from billing.revenue.funnel import Funnel, lift
 from billing.revenue.gifts import Givers, Spread, spread
+from billing.revenue.giving import Wanted
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
 from billing.revenue.reading import Asked, MonthlyRates
 from billing.revenue.reminded import Reminded, read_reminded
@@ -126,27 +127,27 @@ def read_gifts(session: Session, asked: Asked) -> GiftPage:
 
 
 def read_sources(session: Session, asked: Asked, by: str) -> list[Source]:
-    """What each name brought, the one with most money first. Eight queries at most."""
-    filters, cells, period = asked.filters, asked.cells, asked.filters.period
+    """What each name brought, the one with most money first. Six queries at most."""
+    period, wanted = asked.filters.period, _wanted(session, asked, by)
     rates = MonthlyRates(session, asked, [period]).of(period.last)
     found: dict[str, Source] = {}
 
     def of(name: str) -> Source:
         return found.setdefault(name, Source(name=name))
 
-    for step in giving.stepped(session, filters, cells, by, period):
+    for step in giving.stepped(session, wanted, period):
         source = of(step.name)
         source.shown, source.opened, source.began = step.shown, step.opened, step.began
-    for brought in giving.brought(session, filters, cells, by, period):
+    for brought in giving.brought(session, wanted, period):
         source = of(brought.name)
         source.gifts += brought.gifts
         if brought.settled_currency == asked.currency:
             source.gross += brought.gross
             source.net += brought.net
-    for begun in giving.begun(session, filters, cells, by, period):
+    for begun in giving.begun(session, wanted, period):
         _begin(of(begun.name), begun, rates)
     old = old_enough(period, asked.today)
-    for begun in giving.begun(session, filters, cells, by, old) if old else []:
+    for begun in giving.begun(session, wanted, old) if old else []:
         of(begun.name).old_enough += begun.pledges
         of(begun.name).stayed += begun.stayed
     return sorted(found.values(), key=lambda each: (-each.net, -each.paid, -each.shown, each.name))
@@ -184,23 +185,22 @@ def read_fees(session: Session, asked: Asked) -> FeePage:
 
 
 def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPage:
-    """The funnel of reminders, and that of appeals without them. Nine queries at most.
+    """The funnel of reminders, and that of appeals without them. Five queries at most.
 
     Country, currency and rhythm say nothing about reminders, so they are left aside.
     """
     filters = replace(asked.filters, country=None, currency=None, cadence=None)
-    period, cells = filters.period, asked.cells
-    if filters != asked.filters:
-        cells = find_cells(session, filters, months_until=asked.cells.months_until)
+    period = filters.period
+    wanted = _wanted(session, replace(asked, filters=filters), "appeal")
     months = steps(period, Step.MONTH)
     whole, *found = read_reminded(session, filters, [period, *months], zone)
-    stepped = {s.name: s for s in giving.stepped(session, filters, cells, "appeal", period)}
+    stepped = {s.name: s for s in giving.stepped(session, wanted, period)}
     shown = sum(each.shown for each in stepped.values())
     opened = stepped[APPEAL].opened if APPEAL in stepped else 0
     paid: dict[str, int] = {}
-    for brought in giving.brought(session, filters, cells, "appeal", period):
+    for brought in giving.brought(session, wanted, period):
         paid[brought.name] = paid.get(brought.name, 0) + brought.gifts
-    for begun in giving.begun(session, filters, cells, "appeal", period):
+    for begun in giving.begun(session, wanted, period):
         paid[begun.name] = paid.get(begun.name, 0) + begun.pledges
     others_gave = sum(count for name, count in paid.items() if name not in ("", APPEAL))
     others = max(0, shown - whole.asked)
@@ -213,6 +213,12 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
         others_gave=others_gave,
         lift=lift(whole.gave, whole.sent, others_gave, others),
     )
+
+
+def _wanted(session: Session, asked: Asked, by: str) -> Wanted:
+    """At most one query."""
+    sources = find_sources(session, asked.filters) if asked.filters.names else None
+    return Wanted(filters=asked.filters, cells=asked.cells, by=by, sources=sources)
 
 
 def _gifts(period: Period, rows: list[MoneyRow], currency: str) -> Gifts:

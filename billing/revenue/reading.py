@@ -141,12 +141,12 @@ def ask(
 
 
 def read_overview(session: Session, asked: Asked) -> Overview:
-    """The figures of three periods. Six queries."""
+    """The figures of three periods. Seven queries, six without filters."""
     period = asked.filters.period
     periods = [period, previous(period), a_year_before(period)]
-    rates = MonthlyRates(session, asked, periods)
     months = [steps(each, Step.MONTH) for each in periods]
-    money = _by_period(figures.money, session, asked, months)
+    rates = MonthlyRates(session, asked, periods, beside=[m for each in months for m in each])
+    money = [[next(rates.beside) for _ in of_period] for of_period in months]
     moved = _by_period(figures.moves, session, asked, months)
     firsts = [each.first for each in periods]
     before = figures.promised(session, asked.cells, firsts)
@@ -354,15 +354,34 @@ def takings_of(rows: Iterable[MoneyRow], currency: str) -> Takings:
 
 
 class MonthlyRates:
-    """The fixed rates of all months that some periods touch. One query."""
+    """The fixed rates of all months that some periods touch. One query.
 
-    def __init__(self, session: Session, asked: Asked, periods: Sequence[Period]) -> None:
+    `beside` are periods of which the page wants the money as well, as it is filtered: another query
+    where it is.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        asked: Asked,
+        periods: Sequence[Period],
+        *,
+        beside: Sequence[Period] = (),
+    ) -> None:
         first = min(each.first for each in periods).replace(day=1)
         first -= relativedelta(months=_RATES_REACH)
         last = max(each.last for each in periods)
         self._months = steps(Period(first, last), Step.MONTH)
         everything = replace(EVERYTHING, months_until=asked.cells.months_until)
-        self._money = figures.money(session, everything, self._months)
+        of = asked.cells
+        unfiltered = of.slice is Slice.ALL and of.cadence is of.currency is None
+        as_well = beside if unfiltered else ()
+        found = figures.money(session, everything, [*self._months, *as_well])
+        self._money = found[: len(self._months)]
+        if beside and not as_well:
+            found += figures.money(session, asked.cells, beside)
+        self.beside = iter(found[len(self._months) :])
+        """The money of each of those periods, in turn."""
         paid = [_paid(rows, asked.currency) for rows in self._money]
         self._rates = dict(
             zip((m.first for m in self._months), fixed_rates(paid, asked.currency), strict=True)

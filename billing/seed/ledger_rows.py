@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from billing.charges.domain import PayoutStatus
+from billing.charges.tables_after import Payout, PayoutLine
 from billing.db import Json
 from billing.ledger.domain import Account, lines_for
 from billing.ledger.tables import LedgerEntry, LedgerTransaction
@@ -22,14 +25,49 @@ class Known:
     income: Account
 
 
-def write_ledger(session: Session, posted: list[Json], charges: Mapping[str, Known]) -> None:
-    """Write balance transactions; `charges` are ours by Stripe's ids."""
+def write_ledger(
+    session: Session, posted: list[Json], charges: Mapping[str, Known]
+) -> dict[str, int]:
+    """Write balance transactions; `charges` are ours by Stripe's ids.
+
+    Returns:
+        Our ids by Stripe's.
+    """
     rows = [_transaction(row, charges.get(row["charge"])) for row in posted]
     ids = insert_rows(session, LedgerTransaction, rows)
     lines: list[Json] = []
     for row, transaction_id in zip(posted, ids, strict=True):
         lines += _lines(row, transaction_id, charges.get(row["charge"]))
     insert_rows(session, LedgerEntry, lines)
+    return {row["id"]: own for row, own in zip(posted, ids, strict=True)}
+
+
+def write_payouts(session: Session, payouts: list[Json], ids: Mapping[str, int]) -> None:
+    """Write payouts as reconciled, with the movements in each; `ids` are those of the ledger."""
+    rows = [
+        {
+            "stripe_payout_id": each["id"],
+            "status": PayoutStatus(each["status"]),
+            "automatic": each["automatic"],
+            "amount_minor": each["amount"],
+            "currency": each["currency"],
+            "created_at": moment(each["created"]),
+            "arrives_at": moment(each["arrival_date"]),
+            "movements": len(each["paid_out"]),
+            "difference_minor": 0,
+            "unposted": 0,
+            "reconciled_at": moment(each["arrival_date"]) + MOMENT,
+        }
+        for each in payouts
+    ]
+    own = insert_rows(session, Payout, rows)
+    lines = [
+        {"payout_id": payout_id, "transaction_id": ids[name]}
+        for payout_id, each in zip(own, payouts, strict=True)
+        for name in each["paid_out"]
+    ]
+    if lines:
+        session.execute(insert(PayoutLine), lines)
 
 
 def _lines(row: Json, transaction_id: int, known: Known | None) -> Iterator[Json]:

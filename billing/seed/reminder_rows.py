@@ -46,5 +46,6 @@ def _reminder(runtime: Runtime, story: Story, asked: Reminded) -> Json:
         "due_at": due,
         "finished_at": due if sent else None,
         "erased_at": due + KEPT_AFTER_SENDING if erased else None,
-        "source": {"article": "/articles/harbour"},
+        "source": {"article": "/articles/harbour", "appeal": "article-end"},
+        "gave": asked.language == "en" if erased else None,
     }

@@ -25,10 +25,11 @@ from billing.pledges.domain import Cadence, EndReason, PledgeStatus, due_at, yea
 from billing.pledges.tables import MovementKind, Pledge, PledgeMovement
 from billing.runtime import Runtime
 from billing.seed.bulk import MOMENT, insert_rows, sent_message
-from billing.seed.ledger_rows import Known, write_ledger
+from billing.seed.ledger_rows import Known, write_ledger, write_payouts
 from billing.seed.reminder_rows import write_reminders
 from billing.seed.standin import attempt_key
-from billing.seed.story import Due, Payment, Person, Promise, Story
+from billing.seed.step_rows import write_steps
+from billing.seed.story import Due, Payment, Person, Promise, Story, source_of
 from billing.supporters.address import lookup_form
 from billing.supporters.tables import Supporter
 
@@ -44,6 +45,7 @@ def write(session: Session, runtime: Runtime, story: Story, told: Json) -> None:
     book.write_charges()
     book.write_ledger()
     write_reminders(session, runtime, story)
+    write_steps(session, runtime, story)
     for sweep in (books.SWEEP, EVENTS_SWEEP):
         mark_seen(session, sweep, until=story.as_of)
 
@@ -129,7 +131,8 @@ class _Book:
             for each in self._charges
             for payment in each.due.payments
         }
-        write_ledger(self._session, self._told["balance_transactions"], charges)
+        ids = write_ledger(self._session, self._told["balance_transactions"], charges)
+        write_payouts(self._session, self._told["payouts"], ids)
 
     def _ids(self, payment: Payment) -> dict[str, str]:
         found: dict[str, str] = self._told["payments"][payment.ref]
@@ -167,7 +170,7 @@ class _Book:
             "stripe_customer_id": self._customer(promise)["customer"],
             "stripe_payment_method_id": self._customer(promise)["payment_method"],
             "language": promise.person.language,
-            "source": _source(promise),
+            "source": source_of(promise),
             "created_at": promise.anchor,
             "past_due_since": refused.at if refused else None,
             "past_due_reason": refused.decline if refused else None,
@@ -221,7 +224,7 @@ class _Book:
             "stripe_payment_intent_id": ids.get("payment_intent"),
             "stripe_charge_id": ids.get("charge"),
             "decline_code": due.payments[-1].decline,
-            "source": _source(promise),
+            "source": source_of(promise),
         }
 
     def _attempts(self, written: _Written) -> Iterator[Json]:
@@ -255,7 +258,7 @@ class _Book:
             "amount_minor": due.amount.minor,
             "fee_cover_minor": due.cover,
             "language": written.promise.person.language,
-            "source": _source(written.promise),
+            "source": source_of(written.promise),
             "idempotency_key": attempt_key(payment, checkout=True),
             "params": _params(payment),
             "charge_id": written.charge_id,
@@ -272,10 +275,6 @@ class _Book:
 
 def _age(person: Person) -> Any:
     return person.since
-
-
-def _source(promise: Promise) -> Json:
-    return {"article": promise.article}
 
 
 def _params(payment: Payment) -> Json:

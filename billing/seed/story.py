@@ -142,6 +142,21 @@ def tell(as_of: datetime, zone: ZoneInfo, currencies: tuple[str, ...]) -> Story:
     return Story(as_of=as_of, people=people, promises=promises, reminders=_reminders(chance, as_of))
 
 
+def source_of(promise: Promise) -> dict[str, str]:
+    """Where somebody came from: an article always, and what a link of ours would say."""
+    number = promise.person.number
+    source = {
+        "article": promise.article,
+        "appeal": ("banner", "article-end", "embed-banner")[number % 3],
+        "referrer": ("direct", "search", "social", "inside", "sites")[number % 5],
+    }
+    if number % 4 == 1:
+        source["campaign"] = "autumn"
+    if number % 3 == 0:
+        source["variant"] = "short" if number % 2 else "long"
+    return source
+
+
 def _person(chance: random.Random, number: int, as_of: datetime) -> Person:
     """More came lately than long ago; the first of them a year ago."""
     ago = _YEAR * (1 - (number / SUPPORTERS) ** 0.7)

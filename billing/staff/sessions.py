@@ -90,9 +90,10 @@ def open_session(
 def find_signed_in(session: Session, cookie: str, browser: str, now: datetime) -> Presence:
     """Whoever this cookie belongs to, if their session still holds; it is then seen now."""
     selector, _, secret = cookie.partition(_DOT)
-    here = _held(session, selector, now)
-    if here is None:
+    held = _held(session, selector, now)
+    if held is None:
         return NOBODY
+    here, member = held
     verdict = Secret.STOLEN if here.browser != browser else _judge(here, secret, now)
     if verdict is Secret.DUE:
         # Of two requests at once, the second finds the secret exchanged a moment ago.
@@ -101,7 +102,6 @@ def find_signed_in(session: Session, cookie: str, browser: str, now: datetime) -
     if verdict is Secret.STOLEN:
         _end_stolen(session, here, now, other_browser=here.browser != browser)
         return Presence(stolen=True)
-    member = session.get_one(StaffMember, here.staff_member_id)
     if now - here.last_seen_at >= SEEN_EVERY:
         here.last_seen_at = now
     new_cookie = None
@@ -155,8 +155,10 @@ def _end(session: Session, now: datetime, which: object) -> int:
     return len(ended.all())
 
 
-def _held(session: Session, selector: str, now: datetime) -> StaffSession | None:
-    """The session of a selector, if time and its owner's access still allow it."""
+def _held(
+    session: Session, selector: str, now: datetime
+) -> tuple[StaffSession, StaffMember] | None:
+    """The session of a selector and whose it is, if time and its owner's access still allow it."""
     row = session.execute(
         select(StaffSession, StaffMember)
         .join(StaffMember, StaffMember.id == StaffSession.staff_member_id)
@@ -166,7 +168,9 @@ def _held(session: Session, selector: str, now: datetime) -> StaffSession | None
         return None
     here, member = row
     holds = session_holds(created_at=here.created_at, last_seen_at=here.last_seen_at, now=now)
-    return here if holds and here.ended_at is None and member.disabled_at is None else None
+    if not holds or here.ended_at is not None or member.disabled_at is not None:
+        return None
+    return here, member
 
 
 def _judge(here: StaffSession, secret: str, now: datetime) -> Secret:

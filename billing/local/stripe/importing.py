@@ -136,6 +136,21 @@ class _Import:
             "original_amount": sign * abs(source["amount"]),
         })  # fmt: skip
 
+    def _payouts(self) -> list[Obj]:
+        """Each payout that has arrived, with the movements in it that are not its own."""
+        work = self.work(self.as_of)
+        paid_out: dict[str, list[str]] = {}
+        for moved in self.moved:
+            tied = work.get("balance_transaction", moved["id"])["_"].get("payout")
+            if tied is not None and moved["reporting_category"] != "payout":
+                paid_out.setdefault(tied, []).append(moved["id"])
+        found = (work.get("payout", name) for name in paid_out)
+        return [
+            {**public(payout), "paid_out": paid_out[payout["id"]]}
+            for payout in found
+            if payout["status"] == "paid"
+        ]
+
     def answer(self) -> dict[str, Any]:
         """What came of it."""
         return {
@@ -146,6 +161,7 @@ class _Import:
             },
             "payments": self.payments,
             "balance_transactions": self.moved,
+            "payouts": self._payouts(),
         }
 
 
