@@ -161,8 +161,7 @@ def _line(row: Mapping[str, Any]) -> AtRisk:
 
 
 def _source(filters: Filters) -> str:
-    named = filters.campaign or filters.appeal or filters.article
-    return SOURCE_OF.format(row="p") if named else ""
+    return SOURCE_OF.format(row="p") if filters.names else ""
 
 
 def _fitting(filters: Filters) -> str:

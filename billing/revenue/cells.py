@@ -34,6 +34,8 @@ class Cells:
     """Where people are counted; None where they are counted from the moves."""
     person_of: int = 0
     """The member of that slice."""
+    sources: tuple[int, ...] | None = None
+    """Whose moves are counted where people are counted from these."""
     country: str | None
     cadence: str | None
     currency: str | None
@@ -96,8 +98,10 @@ class Cells:
 
 def find_cells(session: Session, filters: Filters, *, months_until: date = _NEVER) -> Cells:
     """The smallest slices that answer to all the filters at once. At most one query."""
+    sources: tuple[int, ...] | None = None
     if filters.variant is not None or filters.referrer is not None:
-        sums, people = _of_few(session, filters)
+        sums, sources = _of_few(session, filters)
+        people: _People = (None, 0)
     elif filters.article is not None:
         sums, people = _of_article(session, filters)
     elif filters.campaign is not None or filters.appeal is not None:
@@ -113,6 +117,7 @@ def find_cells(session: Session, filters: Filters, *, months_until: date = _NEVE
         country=filters.country,
         cadence=filters.cadence,
         currency=filters.currency,
+        sources=sums[1] if sources is None else sources,
         months_until=months_until,
     )
 
@@ -145,16 +150,20 @@ _People = tuple[Slice | None, int]
 _NOBODY = -1
 
 
-def _of_few(session: Session, filters: Filters) -> tuple[_Sums, _People]:
-    """Of a variant or a kind of referrer, of which there are few, perhaps with other parts."""
+def _of_few(session: Session, filters: Filters) -> tuple[_Sums, tuple[int, ...]]:
+    """Of a variant or a kind of referrer, of which there are few; and the sources that they have.
+
+    People of these are counted from the moves, as is whatever else is asked for beside them.
+    """
     columns = (RevenueSource.id, RevenueSource.variant_id, RevenueSource.referrer_id)
     found = session.execute(_sources(filters, *columns)).all()
     alone = len(filters.names) == 1 and filters.country is None
+    sources = tuple(row.id for row in found)
     if alone and filters.variant is not None:
-        return (Slice.VARIANT, tuple({row.variant_id for row in found})), (None, 0)
+        return (Slice.VARIANT, tuple({row.variant_id for row in found})), sources
     if alone:
-        return (Slice.REFERRER, tuple({row.referrer_id for row in found})), (None, 0)
-    return (Slice.JOINT, tuple(row.id for row in found)), (None, 0)
+        return (Slice.REFERRER, tuple({row.referrer_id for row in found})), sources
+    return (Slice.JOINT, sources), sources
 
 
 def _of_article(session: Session, filters: Filters) -> tuple[_Sums, _People]:

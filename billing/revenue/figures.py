@@ -297,7 +297,7 @@ def _lines(cells: Cells) -> ColumnElement[bool]:
     """The condition on moves where no rollup knows: a source, and perhaps a country."""
     table = RevenueMove
     return and_(
-        table.source_id.in_(cells.members or ()),
+        table.source_id.in_(cells.sources or ()),
         *([] if cells.country is None else [table.country == cells.country]),
         *([] if cells.cadence is None else [table.cadence == cells.cadence]),
         *([] if cells.currency is None else [table.currency == cells.currency]),

@@ -21,6 +21,7 @@ from billing.charges import offline
 from billing.charges.domain import AttemptKind, AttemptStatus, ChargeKind, ChargeStatus
 from billing.charges.tables import Attempt, Charge
 from billing.charges.tables_offline import OfflineMethod
+from billing.checkout.steps import ReaderStep, note_in
 from billing.clock import FixedClock
 from billing.ledger.domain import Account, Movement
 from billing.ledger.service import Posting, post_many
@@ -46,6 +47,9 @@ _SOURCES: list[dict[str, str]] = [
     {"article": "/b", "campaign": "spring", "appeal": "banner"},
     {"article": "/b", "campaign": "autumn", "appeal": "end"},
     {"campaign": "autumn", "appeal": "banner"},
+    {"article": "/a", "appeal": "banner", "variant": "short", "referrer": "search"},
+    {"article": "/b", "appeal": "banner", "variant": "long", "referrer": "search"},
+    {"referrer": "direct"},
 ]
 _COUNTRIES = (None, "LV", "LV", "US", "DE")
 
@@ -90,7 +94,14 @@ class Lives:
             for pledge in session.scalars(select(Pledge).order_by(Pledge.id)).all():
                 self._live_on(session, pledge)
             self._turn_back(session)
+            self._look_around(session)
             self._cheque(session)
+
+    def _look_around(self, session: Session) -> None:
+        """Readers who see an appeal, and some who go on."""
+        for step in ReaderStep:
+            for _ in range(self._chance.randint(0, 4)):
+                note_in(session, self._runtime, step, self._chance.choice(_SOURCES))
 
     def _live_on(self, session: Session, pledge: Pledge) -> None:
         """One pledge's week."""

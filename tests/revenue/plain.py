@@ -299,11 +299,14 @@ def _currencies(entries: list[Row]) -> tuple[str, str]:
 
 
 def _fits(filters: Filters, place: Row, cadence: str, currency: str) -> bool:
+    """Whether something that came from a place, in a rhythm and a currency, is asked for."""
     source = place["source"]
     wanted = [
         (filters.campaign, source.get("campaign", "")),
         (filters.appeal, source.get("appeal", "")),
+        (filters.variant, source.get("variant", "")),
         (filters.article, source.get("article", "")),
+        (filters.referrer, source.get("referrer", "")),
         (filters.country, place["card_country"] or ""),
         (filters.cadence, cadence),
         (filters.currency, currency),

@@ -29,7 +29,9 @@ from billing.revenue.tables import MoveKind
 from billing.runtime import Runtime
 from tests.revenue.lives import RIGA, Lives
 from tests.revenue.plain import Plain, period
+from tests.revenue.plain_money import PlainMoney
 from tests.revenue.plain_people import PlainPeople
+from tests.revenue.two_ways_money import money_agrees
 from tests.revenue.two_ways_people import forecasts_agree, leave_past_due, people_agree
 
 pytestmark = pytest.mark.alone
@@ -68,6 +70,7 @@ def test_every_figure_is_the_same_both_ways(runtime: Runtime) -> None:
             _figures_agree(session, plain, months_until)
         people_agree(session, plain, asked(), over)
         forecasts_agree(session, plain, over)
+        money_agrees(session, PlainMoney(plain, session, RIGA), asked(), over)
         _cohorts_agree(session, plain)
         _movements_make_the_end(session)
         _lists_add_up(session)
@@ -79,6 +82,10 @@ def asked() -> Iterator[Filters]:
         yield replace(filters, period=PERIODS[place % len(PERIODS)])
     for each in PERIODS:
         yield Filters(period=each)
+    yield Filters(period=PERIODS[0], variant="short")
+    yield Filters(period=PERIODS[1], referrer="search")
+    yield Filters(period=PERIODS[0], referrer="search", campaign="spring", country="LV")
+    yield Filters(period=PERIODS[1], variant="long", article="/b", cadence=Cadence.MONTHLY)
 
 
 def _figures_agree(session: Session, plain: Plain, months_until: date) -> None:
