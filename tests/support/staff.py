@@ -77,4 +77,5 @@ def member_id(runtime: Runtime, name: str = "Ada") -> int:
 def trail(runtime: Runtime) -> list[str]:
     """The actions in the audit trail, the oldest first."""
     with runtime.database.transaction() as session:
-        return [line.action for line in reversed(read(session).lines)]
+        pages = range(read(session).of, 0, -1)
+        return [line.action for page in pages for line in reversed(read(session, page=page).lines)]
