@@ -48,6 +48,11 @@ LONGEST_FIRST = (
     "tests/workers/test_taking.py",
     "tests/workers/test_lanes.py",
     "tests/charges/test_bad_luck.py",
+    "tests/browser/test_staff_pages.py",
+    "tests/revenue/test_two_ways.py",
+    "tests/desk/test_deeds.py",
+    "tests/revenue/test_exports.py",
+    "tests/digest/test_digest.py",
 )
 """Files that take long, begun before the others: of processes side by side none is left alone with
 one of them in the end."""
