@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -255,9 +256,15 @@ def _stripe(reader: _Reader) -> StripeSettings:
     )
 
 
+@cache
+def _known_zones() -> set[str]:
+    """The names of all time zones. Finding them looks at some hundred files, so it is done once."""
+    return available_timezones()
+
+
 def _newsroom(reader: _Reader) -> NewsroomSettings:
     zone = reader.optional("NEWSROOM_TIMEZONE", "UTC")
-    if zone not in available_timezones():
+    if zone not in _known_zones():
         reader.complain(
             f"NEWSROOM_TIMEZONE is “{zone}”, which is no known time zone; "
             "write it like Europe/Riga."

@@ -25,6 +25,8 @@ from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 
 from billing.app import create_app
+from billing.appeals.asking import BOARD
+from billing.appeals.service import ProgressBoard
 from billing.clock import FileClock
 from billing.db import Database
 from billing.local.postgres import PostgresServer
@@ -33,6 +35,7 @@ from billing.migrate import migrate
 from billing.runtime import Runtime, build_runtime
 from billing.settings import Settings, read_settings
 from billing.tables import METADATA
+from billing.web import EXTENSION
 from tests.support.ports import free_port
 from tests.support.standin import StandIn
 
@@ -45,6 +48,11 @@ LONGEST_FIRST = (
     "tests/workers/test_taking.py",
     "tests/workers/test_lanes.py",
     "tests/charges/test_bad_luck.py",
+    "tests/browser/test_staff_pages.py",
+    "tests/revenue/test_two_ways.py",
+    "tests/desk/test_deeds.py",
+    "tests/revenue/test_exports.py",
+    "tests/digest/test_digest.py",
 )
 """Files that take long, begun before the others: of processes side by side none is left alone with
 one of them in the end."""
@@ -247,12 +255,35 @@ def compiled_templates(services_directory: Path) -> FileSystemBytecodeCache:
     return FileSystemBytecodeCache(str(folder))
 
 
+@pytest.fixture(scope="session")
+def applications() -> dict[object, tuple[Flask, dict[str, object]]]:
+    """The web applications made so far in this run and how each was configured when it was new."""
+    return {}
+
+
 @pytest.fixture
-def app(runtime: Runtime, settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    """The web application; forms need no CSRF token here (see `guarded_app` for those that do)."""
-    made = create_app(settings, runtime)
-    made.jinja_env.bytecode_cache = compiled_templates
-    made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+def app(
+    runtime: Runtime,
+    settings: Settings,
+    compiled_templates: FileSystemBytecodeCache,
+    applications: dict[object, tuple[Flask, dict[str, object]]],
+) -> Flask:
+    """The web application; forms need no CSRF token here (see `guarded_app` for those that do).
+
+    One for all tests of a process, as in production: its routes and templates are compiled once.
+    What a test may have changed (working parts, what is remembered, configuration) is made anew.
+    """
+    kind = (settings.secret_key, settings.base_url, settings.newsroom.languages)
+    if kind not in applications:
+        made = create_app(settings, runtime)
+        made.jinja_env.bytecode_cache = compiled_templates
+        made.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+        applications[kind] = made, dict(made.config)
+    made, configured = applications[kind]
+    made.config.clear()
+    made.config.update(configured)
+    made.extensions[EXTENSION] = runtime
+    made.extensions[BOARD] = ProgressBoard()
     return made
 
 

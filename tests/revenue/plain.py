@@ -46,12 +46,16 @@ class Plain:
         self.movements = _rows(session, "pledge_movements")
         self.changes = _rows(session, "pledge_changes")
         self.attempts = _rows(session, "attempts")
+        self._latest_changes_first: dict[int, list[Row]] = defaultdict(list)
+        for change in sorted(self.changes, key=lambda each: -each["version"]):
+            self._latest_changes_first[change["pledge_id"]].append(change)
         self.lines = self._lines()
+        self._payments = self._transactions_with_entries()
 
     def money(self, filters: Filters) -> dict[tuple[str, str, str], dict[str, int]]:
         """Sums by cadence, paid currency and settled currency."""
         found: dict[tuple[str, str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for transaction, entries in self._transactions_with_entries():
+        for transaction, entries in self._payments:
             accounts = {entry["account"] for entry in entries}
             charge = self.charges.get(transaction["charge_id"])
             if "bank" in accounts or not filters.period.holds(self._day(transaction)):
@@ -245,8 +249,7 @@ class Plain:
     def _cadence_at(self, pledge: Row, moment: datetime) -> str:
         """Back from what it is now, change by change."""
         cadence: str = pledge["cadence"]
-        own = [c for c in self.changes if c["pledge_id"] == pledge["id"]]
-        for change in sorted(own, key=lambda each: -each["version"]):
+        for change in self._latest_changes_first[pledge["id"]]:
             if change["occurred_at"] <= moment:
                 break
             cadence = change["old_cadence"]
@@ -301,17 +304,16 @@ def _currencies(entries: list[Row]) -> tuple[str, str]:
 def _fits(filters: Filters, place: Row, cadence: str, currency: str) -> bool:
     """Whether something that came from a place, in a rhythm and a currency, is asked for."""
     source = place["source"]
-    wanted = [
-        (filters.campaign, source.get("campaign", "")),
-        (filters.appeal, source.get("appeal", "")),
-        (filters.variant, source.get("variant", "")),
-        (filters.article, source.get("article", "")),
-        (filters.referrer, source.get("referrer", "")),
-        (filters.country, place["card_country"] or ""),
-        (filters.cadence, cadence),
-        (filters.currency, currency),
-    ]
-    return all(each is None or each == is_ for each, is_ in wanted)
+    return (
+        filters.campaign in (None, source.get("campaign", ""))
+        and filters.appeal in (None, source.get("appeal", ""))
+        and filters.variant in (None, source.get("variant", ""))
+        and filters.referrer in (None, source.get("referrer", ""))
+        and filters.article in (None, source.get("article", ""))
+        and filters.country in (None, place["card_country"] or "")
+        and filters.cadence in (None, cadence)
+        and filters.currency in (None, currency)
+    )
 
 
 def _rows(session: Session, table: str) -> list[Row]:

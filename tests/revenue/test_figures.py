@@ -161,24 +161,20 @@ FACTS = st.lists(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(FACTS)
-def test_every_month_agrees_with_plain_addition(runtime: Runtime, facts: list[Fact]) -> None:
+def test_the_page_agrees_with_plain_addition_and_with_the_books(
+    runtime: Runtime, facts: list[Fact]
+) -> None:
     empty(runtime.database)
     write(runtime, facts)
     page = seen(runtime)
-    assert [each.period.first.month for each in page.chart] == [
-        5,
-        6,
-        7,
-        8,
-        9,
-        10,
-        11,
-        12,
-        1,
-        2,
-        3,
-        4,
-    ]
+    _months_agree(page, facts)
+    _net_is_what_stripe_holds_more_of_before_payouts(runtime, page)
+    _conversions_tie(page, facts)
+
+
+def _months_agree(page: Month, facts: list[Fact]) -> None:
+    months = [each.period.first.month for each in page.chart]
+    assert months == [5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4]
     for each in page.chart:
         expected = plainly(facts, each.period.first.year, each.period.first.month)
         assert {name: getattr(each.takings, name) for name in expected} == expected
@@ -188,17 +184,8 @@ def test_every_month_agrees_with_plain_addition(runtime: Runtime, facts: list[Fa
     assert page.elsewhere == []
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(FACTS)
-def test_net_is_what_stripe_holds_more_of_before_payouts(
-    runtime: Runtime, facts: list[Fact]
-) -> None:
+def _net_is_what_stripe_holds_more_of_before_payouts(runtime: Runtime, page: Month) -> None:
     """The other end of double entry: income and costs are the STRIPE account's own movement."""
-    empty(runtime.database)
-    write(runtime, facts)
-    page = seen(runtime)
     months = months_up_to(NOW, RIGA, 12)
     begins, ends = months[0].begins, months[-1].ends
     with runtime.database.transaction() as session:
@@ -212,13 +199,7 @@ def test_net_is_what_stripe_holds_more_of_before_payouts(
     assert held == sum(each.takings.net + each.takings.other for each in page.chart)
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(FACTS)
-def test_conversions_are_shown_and_tie(runtime: Runtime, facts: list[Fact]) -> None:
-    empty(runtime.database)
-    write(runtime, facts)
+def _conversions_tie(page: Month, facts: list[Fact]) -> None:
     ours = [
         fact
         for fact in facts
@@ -226,7 +207,7 @@ def test_conversions_are_shown_and_tie(runtime: Runtime, facts: list[Fact]) -> N
         and fact.at.astimezone(RIGA).strftime("%Y-%m") == "2026-04"
         and fact.currency != "usd"
     ]
-    shown = {each.paid.currency: each for each in seen(runtime).converted}
+    shown = {each.paid.currency: each for each in page.converted}
     assert set(shown) == {fact.currency for fact in ours}
     for currency, each in shown.items():
         assert each.paid.minor == sum(f.paid for f in ours if f.currency == currency)
