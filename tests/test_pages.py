@@ -13,34 +13,34 @@ from billing.money import Money
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 413, 418, 429, 500, 502, 503])
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_every_error_is_a_page(app: Flask, status: int, language: str) -> None:
-    app.add_url_rule("/fails", "fails", lambda: abort(status))
-    answer = app.test_client().get(f"/fails?lang={language}")
+def test_every_error_is_a_page(guarded_app: Flask, status: int, language: str) -> None:
+    guarded_app.add_url_rule("/fails", "fails", lambda: abort(status))
+    answer = guarded_app.test_client().get(f"/fails?lang={language}")
     assert answer.status_code == status
     assert f'<html lang="{language}">' in answer.text
     assert "<h1>" in answer.text
     assert "noindex" in answer.text
 
 
-def test_an_unexpected_fault_shows_nothing_of_itself(app: Flask) -> None:
+def test_an_unexpected_fault_shows_nothing_of_itself(guarded_app: Flask) -> None:
     def fail() -> str:
         raise RuntimeError("reader@example.org")
 
-    app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)
-    app.add_url_rule("/fails", "fails", fail)
-    answer = app.test_client().get("/fails")
+    guarded_app.config.update(TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    guarded_app.add_url_rule("/fails", "fails", fail)
+    answer = guarded_app.test_client().get("/fails")
     assert answer.status_code == 500
     assert "reader@example.org" not in answer.text
 
 
 def test_a_database_that_is_away_is_said_plainly(
-    app: Flask, caplog: pytest.LogCaptureFixture
+    guarded_app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> str:
         raise OperationalError("SELECT", {"email": "reader@example.org"}, OSError())
 
-    app.add_url_rule("/fails", "fails", fail)
-    assert app.test_client().get("/fails").status_code == 503
+    guarded_app.add_url_rule("/fails", "fails", fail)
+    assert guarded_app.test_client().get("/fails").status_code == 503
     assert "reader@example.org" not in caplog.text
 
 
