@@ -1,9 +1,9 @@
 """Forgetting a supporter: wiring only, because it reaches into every slice that knows people.
 
 One transaction. The supporter's pledges are locked in the order of their ids and cancelled, then
-the supporter's row is locked and emptied, then the notes that staff wrote, then what waits in the
-outbox loses its recipient, then their reminders. If the process dies before the commit, nothing was
-forgotten: it is asked again.
+the supporter's row is locked and emptied, then what they said made them stop, then the notes that
+staff wrote, then what waits in the outbox loses its recipient, then their reminders. If the process
+dies before the commit, nothing was forgotten: it is asked again.
 
 A payment that is on its way at that moment holds its pledge's lock, or locks the supporter's row
 to read the address: it is settled either before, and its receipt dropped here, or after, and no
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from billing import outbox
 from billing.charges.locks import moment_under_lock
 from billing.desk import notes
+from billing.pledges import answers
 from billing.pledges.domain import EndReason
 from billing.pledges.service import cancel
 from billing.pledges.tables import Pledge
@@ -51,6 +52,7 @@ def erase_supporter(
     digest = erase(session, supporter_id, now=now)
     if digest is None:
         return False
+    answers.forget(session, supporter_id)
     notes.forget(session, supporter_id, now=now)
     outbox.forget(session, digest)
     forget(session, digest, now=now)

@@ -1,4 +1,7 @@
-"""Where the cancel link in a receipt leads. It asks first: mail scanners follow links."""
+"""Where the cancel link in a receipt leads. It asks first: mail scanners follow links.
+
+When the pledge has ended it asks what made the reader stop, who need not answer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from billing.charges.cancelling import PledgeView, cancel_pledge, look_at
 from billing.charges.letters import CANCEL_LINK
 from billing.charges.locks import moment_under_lock
 from billing.l10n import current_language, gettext
-from billing.pledges.domain import PledgeStatus
+from billing.pledges.answers import answer, has_answered
+from billing.pledges.domain import EndAnswer, PledgeStatus
+from billing.pledges.errors import NotPossibleError
 from billing.web import runtime, with_error_pages
 
 blueprint = Blueprint("pledges", __name__)
@@ -34,6 +39,35 @@ def cancel(token: str) -> Response:
     return _page("pledges/cancelled.html", pledge, token, ended=ended)
 
 
+@blueprint.get("/pledges/<token>/why")
+def why(token: str) -> Response:
+    """Thank for the answer, or show what may be answered. Nothing changes."""
+    parts = runtime()
+    pledge_id = parts.links.read(CANCEL_LINK, token)
+    with parts.database.transaction() as session:
+        answered = has_answered(session, pledge_id)
+        pledge = look_at(session, pledge_id, now=parts.clock.now())
+    return _page("pledges/answered.html", pledge, token) if answered else _confirm_page(token)
+
+
+@blueprint.post("/pledges/<token>/why")
+def tell_why(token: str) -> Response:
+    """Keep what made the reader stop; a second time thanks them again, and keeps the first."""
+    parts = runtime()
+    pledge_id = parts.links.read(CANCEL_LINK, token)
+    given = _answer_of(request.form.get("answer"))
+    if given is None:
+        return _confirm_page(token, unanswered=True, status=422)
+    try:
+        with parts.database.transaction() as session:
+            now = moment_under_lock(session, pledge_id, parts.clock)
+            answer(session, pledge_id, given, now=now)
+            pledge = look_at(session, pledge_id, now=now)
+    except NotPossibleError:
+        return _confirm_page(token, status=409)
+    return _page("pledges/answered.html", pledge, token)
+
+
 @blueprint.errorhandler(CSRFError)
 @with_error_pages
 def refused(_: CSRFError) -> Response:
@@ -47,14 +81,21 @@ def refused(_: CSRFError) -> Response:
     return _confirm_page(token, notice=notice, status=400)
 
 
-def _confirm_page(token: str, *, notice: str = "", status: int = 200) -> Response:
+def _answer_of(written: str | None) -> EndAnswer | None:
+    """Which answer was chosen; None where none was, or one that there is not."""
+    return EndAnswer(written) if written in list(EndAnswer) else None
+
+
+def _confirm_page(
+    token: str, *, notice: str = "", unanswered: bool = False, status: int = 200
+) -> Response:
     parts = runtime()
     pledge_id = parts.links.read(CANCEL_LINK, token)
     with parts.database.transaction() as session:
-        pledge = look_at(session, pledge_id)
+        pledge = look_at(session, pledge_id, now=parts.clock.now())
     done = pledge.status is PledgeStatus.CANCELLED
     template = "pledges/cancelled.html" if done else "pledges/cancel.html"
-    return _page(template, pledge, token, status=status, notice=notice, ended=False)
+    return _page(template, pledge, token, status=status, notice=notice, unanswered=unanswered)
 
 
 def _page(
@@ -62,14 +103,23 @@ def _page(
     pledge: PledgeView,
     token: str,
     *,
-    ended: bool,
+    ended: bool = False,
     notice: str = "",
+    unanswered: bool = False,
     status: int = 200,
 ) -> Response:
     """A page in the language of the pledge: the link may be opened in a browser without cookies."""
     language = current_language() if "lang" in request.args else pledge.language
     with force_locale(language):
-        html = render_template(template, pledge=pledge, token=token, ended=ended, notice=notice)
+        html = render_template(
+            template,
+            pledge=pledge,
+            token=token,
+            ended=ended,
+            notice=notice,
+            unanswered=unanswered,
+            answers=EndAnswer,
+        )
     response = make_response(html, status)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -13,6 +13,7 @@ from billing.charges.domain import ChargeStatus
 from billing.charges.letters import put_letter
 from billing.charges.tables import Charge
 from billing.money import Money
+from billing.pledges.answers import may_answer
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
 from billing.pledges.service import cancel, get_pledge
 from billing.pledges.tables import Pledge
@@ -43,15 +44,17 @@ class PledgeView:
     language: str
     reachable: bool
     """Whether an email can be sent about it: an erased supporter has no address."""
+    asked: bool
+    """Whether its supporter may say what made them stop."""
 
 
-def look_at(session: Session, pledge_id: int) -> PledgeView:
+def look_at(session: Session, pledge_id: int, *, now: datetime) -> PledgeView:
     """The pledge as it stands; changes nothing.
 
     Raises:
         PledgeNotFoundError: when there is none.
     """
-    return _view(session, get_pledge(session, pledge_id))
+    return _view(session, get_pledge(session, pledge_id), now)
 
 
 def cancel_pledge(
@@ -70,7 +73,7 @@ def cancel_pledge(
     pledge = get_pledge(session, pledge_id)
     if ended:
         _put_confirmation(session, pledge, now)
-    return ended or _just_ended(pledge, now), _view(session, pledge)
+    return ended or _just_ended(pledge, now), _view(session, pledge, now)
 
 
 def _just_ended(pledge: Pledge, now: datetime) -> bool:
@@ -100,7 +103,7 @@ def _put_confirmation(session: Session, pledge: Pledge, now: datetime) -> None:
     )
 
 
-def _view(session: Session, pledge: Pledge) -> PledgeView:
+def _view(session: Session, pledge: Pledge, now: datetime) -> PledgeView:
     query = select(Charge).where(Charge.pledge_id == pledge.id, Charge.status.in_(UNDER_WAY))
     charge = session.scalars(query.order_by(Charge.id.desc()).limit(1)).one_or_none()
     return PledgeView(
@@ -114,4 +117,5 @@ def _view(session: Session, pledge: Pledge) -> PledgeView:
         prepaid_until=prepaid_until(session, pledge),
         language=pledge.language,
         reachable=session.get_one(Supporter, pledge.supporter_id).email_encrypted is not None,
+        asked=may_answer(session, pledge, now=now),
     )

@@ -62,6 +62,20 @@ class EndReason(StrEnum):
     """The supporter asked to be forgotten."""
 
 
+class EndAnswer(StrEnum):
+    """What made a supporter stop, if they told us: one of these, never words of their own."""
+
+    COST = "costs_too_much"
+    LIMITED = "limited_time"
+    """It was meant to last for a while only."""
+    SAFETY = "worried_about_safety"
+    PAYMENT = "payment_trouble"
+    CONTENT = "what_we_publish"
+    OTHERWISE = "gives_otherwise"
+    """They give to us in another way."""
+    OTHER = "something_else"
+
+
 INVOLUNTARY = frozenset({EndReason.DISPUTED, EndReason.FRAUD_WARNING})
 """Ends that the supporter did not ask us for; the period that was paid does not last either."""
 

@@ -26,6 +26,7 @@ from billing.pledges.domain import (
     Calendar,
     CardLoss,
     ChangeKind,
+    EndAnswer,
     EndReason,
     PledgeStatus,
 )
@@ -216,6 +217,22 @@ class PledgeChange(Base):
     written_in: Mapped[int | None] = mapped_column(server_default=WRITER)
     """The number of the transaction that wrote it: what the rollups have not seen yet is found by
     it. Empty in rows older than the rollups."""
+
+
+class PledgeAnswer(Base):
+    """What made a supporter stop, for a pledge that they ended: asked once, never insisted on."""
+
+    __tablename__ = "pledge_answers"
+    __table_args__ = (written_in_index("pledge_answers"),)
+
+    pledge_id: Mapped[int] = mapped_column(
+        ForeignKey("pledges.id"), primary_key=True, autoincrement=False
+    )
+    answer: Mapped[EndAnswer | None] = mapped_column(choice(EndAnswer))
+    """Empty once its supporter has asked to be forgotten."""
+    answered_at: Mapped[Moment]
+    written_in: Mapped[int] = mapped_column(server_default=WRITER)
+    """The number of the transaction that wrote or emptied it, for the rollups to count it."""
 
 
 class MovementKind(StrEnum):

@@ -135,14 +135,16 @@ def _cells(places: str) -> str:
 
 _REASON = """CASE WHEN m.kind NOT IN ('churn_voluntary', 'churn_involuntary') THEN ''
                     WHEN m.kind = 'churn_voluntary' OR m.occurred_at = p.cancelled_at
-                        THEN coalesce(p.end_reason, '')
+                        THEN coalesce(
+                            (SELECT w.answer FROM pledge_answers w WHERE w.pledge_id = p.id),
+                            p.end_reason, '')
                     ELSE coalesce(
                         (SELECT coalesce(a.decline_code, a.error_code)
                          FROM charges c JOIN attempts a ON a.charge_id = c.id
                          WHERE c.pledge_id = p.id AND a.status IN ('declined', 'refused')
                            AND a.started_at <= m.occurred_at
                          ORDER BY a.started_at DESC, a.id DESC LIMIT 1), 'unknown') END"""
-"""Why a pledge ended: what ended it, or the last refusal before it was given up."""
+"""Why a pledge ended: what its supporter said, what ended it, or the last refusal before that."""
 
 
 _RAW = f"""raw AS MATERIALIZED (

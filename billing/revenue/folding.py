@@ -64,6 +64,8 @@ _WRITTEN = "{row}.written_in >= :since AND {row}.written_in < :horizon"
 STARTED = "a.started_at >= :starts_at AND a.started_at < :ends_at"
 _TOUCHED = f"""
     SELECT m.supporter_id FROM pledge_movements m WHERE {_WRITTEN.format(row="m")}
+    UNION SELECT p.supporter_id FROM pledge_answers w JOIN pledges p ON p.id = w.pledge_id
+    WHERE {_WRITTEN.format(row="w")}
     UNION SELECT p.supporter_id FROM pledge_changes h JOIN pledges p ON p.id = h.pledge_id
     WHERE {_WRITTEN.format(row="h")} AND h.cadence <> h.old_cadence"""
 _GIVERS = f"""

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from billing.charges.reasons import REASONS, Reason
-from billing.pledges.domain import EndReason
+from billing.pledges.domain import EndAnswer, EndReason
 
 UNKNOWN = "unknown"
 """Nothing is recorded about it, or Stripe's word for it is in no table."""
 
 NAMES: Mapping[str, str] = {
-    EndReason.SUPPORTER: "Cancelled it themselves",
+    EndAnswer.COST: "Costs too much just now",
+    EndAnswer.LIMITED: "Had meant to give for a while only",
+    EndAnswer.SAFETY: "Worried about their safety",
+    EndAnswer.PAYMENT: "Trouble with the payments",
+    EndAnswer.CONTENT: "Not happy with what we publish",
+    EndAnswer.OTHERWISE: "Gives in another way",
+    EndAnswer.OTHER: "Another reason, told as such",
+    EndReason.SUPPORTER: "Cancelled without saying why",
     EndReason.ERASED: "Asked to be forgotten",
     EndReason.DISPUTED: "Took a payment back through the bank",
     EndReason.FRAUD_WARNING: "Given back after a fraud warning",
@@ -32,12 +39,12 @@ NAMES: Mapping[str, str] = {
 }
 """Every reason a figure is told apart by, in words. An address names them by the key."""
 
-_ENDS = frozenset(EndReason)
+_TOLD = frozenset({*EndReason, *EndAnswer})
 
 
 def family(code: str) -> str:
-    """Which of `NAMES` a code belongs to: an `EndReason`, or Stripe's word for a refusal."""
-    if code in _ENDS:
+    """Which of `NAMES` a code belongs to: an answer, an `EndReason`, or Stripe's for a refusal."""
+    if code in _TOLD:
         return code
     return REASONS.get(code, UNKNOWN)
 

@@ -133,6 +133,17 @@ def cancelled(visitor: Person, traces: Traces) -> None:
     visitor.send()
 
 
+def unanswered(visitor: Person, traces: Traces) -> None:
+    cancel(visitor, traces)
+    visitor.send()
+
+
+def answered(visitor: Person, traces: Traces) -> None:
+    cancel(visitor, traces)
+    visitor.page.locator("[name=answer]").first.check()
+    visitor.send()
+
+
 def manage(path: str = "") -> Way:
     """A page of the pledge that is changed."""
 
@@ -269,6 +280,8 @@ READER = [
     State("cancel", cancel),
     State("cancelled", cancelled),
     State("cancelled-before", cancel),
+    State("cancelled-unanswered", unanswered, 422, shows=".field-error"),
+    State("cancelled-answered", answered),
     State("pledge", manage()),
     State("pledge-pause", manage("/pause")),
     State("pledge-pause-wrong", manage("/pause?until=2020-01-01"), 422),

@@ -14,10 +14,14 @@ from sqlalchemy import select
 from billing.charges.domain import ChargeKind, ChargeStatus
 from billing.charges.receipts import CANCEL_LINK
 from billing.charges.tables import Charge
+from billing.erasure import erase_supporter
 from billing.outbox import OutboxMessage
-from billing.pledges.domain import PledgeStatus
+from billing.pledges.domain import EndAnswer, EndReason, PledgeStatus
+from billing.pledges.service import cancel
+from billing.pledges.tables import PledgeAnswer
 from billing.runtime import Runtime
 from billing.supporters.tables import Supporter
+from tests.revenue.lives import RIGA
 from tests.support.people import get_pledge, pledge_of
 
 ANCHOR = datetime(2026, 10, 31, 12, tzinfo=UTC)
@@ -143,3 +147,121 @@ def test_a_forged_button_ends_nothing_and_a_fresh_one_does(
     found = re.search(r'name="csrf_token" value="([^"]+)"', refused.text)
     assert found
     assert "has ended" in client.post(url, data={"csrf_token": found[1]}).text
+
+
+QUESTION = "What made you stop?"
+
+
+@pytest.fixture
+def why(url: str) -> str:
+    return url.replace("/cancel", "/why")
+
+
+def kept(runtime: Runtime) -> list[EndAnswer | None]:
+    with runtime.database.transaction() as session:
+        return list(session.scalars(select(PledgeAnswer.answer)).all())
+
+
+def test_whoever_ended_it_may_say_why_once(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, url: str, why: str
+) -> None:
+    assert QUESTION not in client.get(url).text
+    assert QUESTION in client.post(url).text
+    assert QUESTION in client.get(why).text
+    before = as_it_stands(runtime, pledge_id)
+    for given in (EndAnswer.SAFETY, EndAnswer.COST):
+        answer = client.post(why, data={"answer": given.value})
+        assert answer.status_code == 200
+        assert "Thank you for telling us" in answer.text
+    assert kept(runtime) == [EndAnswer.SAFETY]
+    assert "Thank you for telling us" in client.get(why).text
+    assert QUESTION not in client.get(url).text
+    assert as_it_stands(runtime, pledge_id) == before
+    assert len(outbox(runtime)) == 1
+
+
+def as_it_stands(runtime: Runtime, pledge_id: int) -> dict[str, object]:
+    pledge = get_pledge(runtime, pledge_id)
+    return {column.key: getattr(pledge, column.key) for column in pledge.__table__.columns}
+
+
+@pytest.mark.parametrize("given", ["", "supporter", "I fear my neighbour"])
+def test_no_other_words_are_taken(
+    client: FlaskClient, runtime: Runtime, url: str, why: str, given: str
+) -> None:
+    client.post(url)
+    answer = client.post(why, data={"answer": given})
+    assert answer.status_code == 422
+    assert "Nothing was chosen" in answer.text
+    assert QUESTION in answer.text
+    assert kept(runtime) == []
+
+
+def test_a_pledge_that_goes_on_takes_no_answer(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, why: str
+) -> None:
+    answer = client.post(why, data={"answer": EndAnswer.COST.value})
+    assert answer.status_code == 409
+    assert "End your pledge?" in answer.text
+    assert get_pledge(runtime, pledge_id).status is PledgeStatus.ACTIVE
+    assert kept(runtime) == []
+
+
+@pytest.mark.parametrize("reason", [EndReason.DISPUTED, EndReason.FRAUD_WARNING, EndReason.ERASED])
+def test_nobody_is_asked_about_an_end_that_was_not_theirs(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, url: str, why: str, reason: EndReason
+) -> None:
+    with runtime.database.transaction() as session:
+        cancel(session, pledge_id, zone=RIGA, now=runtime.clock.now(), reason=reason)
+    assert QUESTION not in client.get(url).text
+    answer = client.post(why, data={"answer": EndAnswer.COST.value})
+    assert answer.status_code == 409
+    assert "already ended" in answer.text
+    assert kept(runtime) == []
+
+
+def test_nobody_is_asked_after_a_month(
+    client: FlaskClient, runtime: Runtime, url: str, why: str,
+    advance: Callable[[timedelta], datetime],
+) -> None:  # fmt: skip
+    client.post(url)
+    advance(timedelta(days=30, seconds=1))
+    assert QUESTION not in client.get(url).text
+    assert client.post(why, data={"answer": EndAnswer.COST.value}).status_code == 409
+    assert kept(runtime) == []
+
+
+def test_who_is_forgotten_is_asked_nothing_and_what_they_said_is_gone(
+    client: FlaskClient, runtime: Runtime, pledge_id: int, url: str, why: str
+) -> None:
+    other = pledge_of(runtime, anchor=ANCHOR)
+    supporter_id = get_pledge(runtime, pledge_id).supporter_id
+    assert get_pledge(runtime, other).supporter_id == supporter_id
+    link = f"/pledges/{runtime.links.token(CANCEL_LINK, other)}/"
+    for each in (url, f"{link}cancel"):
+        client.post(each)
+    client.post(why, data={"answer": EndAnswer.SAFETY.value})
+    with runtime.database.transaction() as session:
+        erase_supporter(session, runtime, supporter_id, now=runtime.clock.now())
+    assert kept(runtime) == [None]
+    assert QUESTION not in client.get(f"{link}cancel").text
+    assert client.post(f"{link}why", data={"answer": EndAnswer.COST.value}).status_code == 409
+    client.post(why, data={"answer": EndAnswer.COST.value})
+    assert kept(runtime) == [None]
+
+
+def test_a_tampered_link_and_a_forged_button_answer_nothing(
+    guarded_app: Flask, client: FlaskClient, runtime: Runtime, url: str, why: str
+) -> None:
+    client.post(url)
+    given = {"answer": EndAnswer.COST.value}
+    assert client.post("/pledges/x/why", data=given).status_code == 404
+    guarded = guarded_app.test_client()
+    refused = guarded.post(why, data=given | {"csrf_token": "forged"})
+    assert refused.status_code == 400
+    assert "Please press the button once more" in refused.text
+    assert kept(runtime) == []
+    found = re.search(r'name="csrf_token" value="([^"]+)"', refused.text)
+    assert found
+    assert guarded.post(why, data=given | {"csrf_token": found[1]}).status_code == 200
+    assert kept(runtime) == [EndAnswer.COST]

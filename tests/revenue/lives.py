@@ -26,8 +26,9 @@ from billing.clock import FixedClock
 from billing.ledger.domain import Account, Movement
 from billing.ledger.service import Posting, post_many
 from billing.money import Money
+from billing.pledges.answers import answer, forget
 from billing.pledges.changes import change_terms, pause, resume
-from billing.pledges.domain import Cadence, EndReason, PledgeStatus
+from billing.pledges.domain import Cadence, EndAnswer, EndReason, PledgeStatus
 from billing.pledges.errors import NotPossibleError
 from billing.pledges.service import cancel, get_pledge, lapse, make_pledge, mark_paid, mark_past_due
 from billing.pledges.tables import Pledge
@@ -61,6 +62,7 @@ class Lives:
         self._clock = FixedClock(BEGINS)
         self._runtime = replace(runtime, clock=self._clock)
         self._chance = random.Random(seed)  # noqa: S311 - the same history every time
+        self._told = random.Random(seed)  # noqa: S311 - of their own: the rest stays as it was
         self._number = 0
         self._cheques: list[int] = []
 
@@ -113,6 +115,7 @@ class Lives:
             pledge.next_charge_at = calendar.due_at(pledge.next_period)
             session.flush()
         whim = self._chance.random()
+        self._look_back(session, pledge)
         with suppress(NotPossibleError):
             if whim < 0.02:
                 reason = self._chance.choice([EndReason.SUPPORTER, EndReason.DISPUTED])
@@ -130,6 +133,15 @@ class Lives:
                 lapse(session, pledge, zone=RIGA, now=self.now)
             elif whim < 0.9 and pledge.status in (PledgeStatus.PAST_DUE, PledgeStatus.LAPSED):
                 self._recover(session, pledge)
+
+    def _look_back(self, session: Session, pledge: Pledge) -> None:
+        """Some tell what made them stop, days after they did; some are forgotten in the end."""
+        whim = self._told.random()
+        with suppress(NotPossibleError):
+            if whim < 0.2:
+                answer(session, pledge.id, self._told.choice(list(EndAnswer)), now=self.now)
+            elif whim > 0.99:
+                forget(session, pledge.supporter_id)
 
     def _change(self, session: Session, pledge: Pledge) -> None:
         cadence = self._chance.choice([Cadence.MONTHLY, Cadence.ANNUAL])

@@ -45,6 +45,9 @@ class Plain:
         self.pledges = _by_id(_rows(session, "pledges"))
         self.movements = _rows(session, "pledge_movements")
         self.changes = _rows(session, "pledge_changes")
+        self.answers = {
+            each["pledge_id"]: each["answer"] for each in _rows(session, "pledge_answers")
+        }
         self.attempts = _rows(session, "attempts")
         self._latest_changes_first: dict[int, list[Row]] = defaultdict(list)
         for change in sorted(self.changes, key=lambda each: -each["version"]):

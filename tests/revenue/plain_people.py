@@ -49,7 +49,7 @@ class PlainPeople(Plain):
         pledge = self.pledges[movement["pledge_id"]]
         own = movement["kind"] == "churn_voluntary"
         if own or movement["occurred_at"] == pledge["cancelled_at"]:
-            return pledge["end_reason"] or ""
+            return self.answers.get(pledge["id"]) or pledge["end_reason"] or ""
         refused = [
             attempt
             for attempt in self.attempts

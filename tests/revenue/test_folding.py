@@ -17,8 +17,9 @@ from billing.clock import FixedClock
 from billing.ledger.domain import Account, Movement
 from billing.ledger.service import post
 from billing.money import Money
-from billing.pledges.domain import Cadence
-from billing.pledges.service import cancel, make_pledge
+from billing.pledges.answers import answer, forget
+from billing.pledges.domain import Cadence, EndAnswer
+from billing.pledges.service import cancel, get_pledge, make_pledge
 from billing.revenue.folding import LOCK, Folded, fold
 from billing.revenue.rebuild import keep_up, rebuild
 from billing.revenue.tables import ADDED, MONTHS, RevenueState
@@ -130,6 +131,32 @@ def test_a_fold_that_fails_half_way_has_done_nothing(runtime: Runtime) -> None:
     fold(runtime)
     assert told(runtime) == 1000
     assert promised(runtime) == {"new": 6000}
+
+
+def reasons(runtime: Runtime) -> dict[str, int]:
+    query = text(
+        "SELECT reason, sum(moves) FROM revenue_promises"
+        " WHERE slice = 0 AND kind = 'churn_voluntary' GROUP BY 1"
+    )
+    with runtime.database.transaction() as session:
+        return {reason: int(moves) for reason, moves in session.execute(query) if moves}
+
+
+def test_an_answer_counts_when_it_comes_and_no_more_when_it_is_forgotten(runtime: Runtime) -> None:
+    pledge_id = promise(runtime, 1, 500)
+    with runtime.database.transaction() as session:
+        cancel(session, pledge_id, zone=RIGA, now=NOW)
+    fold(runtime)
+    assert reasons(runtime) == {"supporter": 1}
+    with runtime.database.transaction() as session:
+        assert answer(session, pledge_id, EndAnswer.SAFETY, now=NOW + timedelta(days=3))
+    fold(runtime)
+    assert reasons(runtime) == {"worried_about_safety": 1}
+    with runtime.database.transaction() as session:
+        forget(session, get_pledge(session, pledge_id).supporter_id)
+    fold(runtime)
+    assert reasons(runtime) == {"supporter": 1}
+    assert [each for each in rebuild(runtime) if each.wrong] == []
 
 
 def test_two_do_not_fold_at_once(runtime: Runtime) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.pledges.domain import PledgeStatus
+from billing.pledges.domain import EndAnswer, PledgeStatus
 from billing.pledges.service import mark_past_due
 from billing.pledges.tables import Pledge
 from billing.revenue.at_risk import Order, place_of, queue, stakes
@@ -80,6 +80,7 @@ def people_agree(
         if place % 5 == 0 or place > 25:
             _lists_agree(session, plain, filters)
     assert {why for _, why in reasons} >= {"supporter", "disputed", "expired_card"}
+    assert {why for _, why in reasons} & set(EndAnswer)
     assert tries >= {0, 2}
     assert pledges > 0
 
