@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    String,
+    and_,
+    cast,
+    exists,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeStatus
@@ -205,7 +216,7 @@ def _gave_in_time() -> ColumnElement[bool]:
         Charge.supporter_id == Supporter.id,
         Charge.status == ChargeStatus.SUCCEEDED,
         Charge.created_at >= Reminder.finished_at,
-        Charge.created_at < Reminder.finished_at + GAVE_WITHIN,
+        Charge.created_at < Reminder.finished_at + literal(GAVE_WITHIN, Interval),
         Charge.period.is_(None) | (Charge.period == 0),
     )
 
