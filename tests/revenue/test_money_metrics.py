@@ -81,7 +81,7 @@ def test_a_window_is_closed_when_the_last_of_the_month_have_had_their_days() -> 
 
 
 def test_lift_is_one_share_over_the_other_and_is_not_made_up() -> None:
-    assert lift(3, 10, 5, 100) == 6
-    assert lift(0, 10, 5, 100) == 0
-    for nothing in ((3, 0, 5, 100), (3, 10, 5, 0), (3, 10, 0, 100)):
+    assert lift(9, 30, 5, 100) == 6
+    assert lift(0, 30, 5, 100) == 0
+    for nothing in ((3, 0, 5, 100), (9, 29, 5, 100), (9, 30, 5, 0), (9, 30, 0, 100)):
         assert lift(*nothing) is None
