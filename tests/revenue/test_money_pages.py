@@ -50,7 +50,7 @@ def test_every_payout_agrees_and_opens_what_is_in_it(staff: FlaskClient) -> None
         text = staff.get(link).text
         paid_out = re.search(r"<h1>\s*-?(\$[\d,.]+) at the bank", text)
         assert paid_out is not None, link
-        sums = re.findall(r'<td class="number">(-?\$[\d,.]+)</td>\s*<td class="number">', text)
+        sums = re.findall(r'<td class="number">(-?\$[\d,.]+)</td>\s*<td class="number"', text)
         assert sum(money_in(each) for each in sums) == money_in(paid_out[1]), link
     assert staff.get(f"{BASE}/payout?id=999").status_code == 400
     assert staff.get(f"{BASE}/payout?id=one").status_code == 400

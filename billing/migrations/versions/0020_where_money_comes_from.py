@@ -80,10 +80,12 @@ def _payout_lines() -> None:
         _number("payout_id"),
         _number("transaction_id"),
         sa.ForeignKeyConstraint(
-            ["payout_id"],
-            ["payouts.id"],
-            name=op.f("fk_payout_lines_payout_id"),
-            ondelete="CASCADE",
+            ["payout_id"], ["payouts.id"], name=op.f("fk_payout_lines_payout_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_payout_lines_transaction_id"),
         ),
         sa.PrimaryKeyConstraint("payout_id", "transaction_id", name=op.f("pk_payout_lines")),
     )
