@@ -33,6 +33,7 @@ PAGES: tuple[str, ...] = (
     "digest/unsubscribed.html",
     "errors/page.html",
     "pledges/ahead.html",
+    "pledges/answered.html",
     "pledges/cancel.html",
     "pledges/cancelled.html",
     "pledges/card.html",

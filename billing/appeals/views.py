@@ -40,7 +40,7 @@ def script() -> Response:
         "appeals/appeal.js",
         origin=runtime().settings.base_url,
         styles=_styles(),
-        referrers=PATTERNS,
+        referrers=list(PATTERNS.items()),
     )
     return _for_everybody(Response(body, mimetype="text/javascript"), seconds=300)
 

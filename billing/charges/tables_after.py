@@ -133,7 +133,8 @@ class PayoutLine(Base):
     __tablename__ = "payout_lines"
     __table_args__ = (Index("ix_payout_lines_transaction_id", "transaction_id"),)
 
-    payout_id: Mapped[int] = mapped_column(ForeignKey("payouts.id"), primary_key=True)
-    transaction_id: Mapped[int] = mapped_column(
-        ForeignKey("ledger_transactions.id"), primary_key=True
+    payout_id: Mapped[int] = mapped_column(
+        ForeignKey("payouts.id", ondelete="CASCADE"), primary_key=True
     )
+    transaction_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Of the ledger, which is never deleted from."""

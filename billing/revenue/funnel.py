@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+LEAST = 30
+"""Of fewer than this, shares say too little to be compared."""
+
 
 def lift(gave: int, of: int, others_gave: int, others: int) -> Fraction | None:
-    """How many times as many gave of some as of others; None where it can't be told.
+    """How many times as many gave of some as of others; None of fewer than `LEAST`.
 
     It compares two groups that chose themselves, so it is no effect: see the page's note.
     """
-    if not of or not others or not others_gave:
+    if min(of, others) < LEAST or not others_gave:
         return None
     return Fraction(gave, of) / Fraction(others_gave, others)
 

@@ -96,9 +96,14 @@ def _sources_say(
     whole = sum(each.net for each in sources)
     if not largest or whole <= 0:
         return "No money came in"
-    net = formats.money(Money(largest[0].net, asked.currency))
-    part = formats.percent(largest[0].net / whole)
-    return f"Most came by “{names[0]}”: {net}, {part} of all"
+    named = [(each, name) for each, name in zip(largest, names, strict=True) if each.name]
+    if not named:
+        return "None of it can be told apart"
+    most, name = named[0]
+    net = formats.money(Money(most.net, asked.currency))
+    return (
+        f"The most of what can be told came by “{name}”: {net}, {formats.percent(most.net / whole)}"
+    )
 
 
 def reminders_chart(seen: ReminderPage, asked: Asked, formats: Formats) -> Chart:

@@ -116,10 +116,10 @@ def overview_figures(formats: Formats, currency: str) -> list[Figure]:
         Figure(name="Supporters", means="with a running pledge, at the end", write=number,
                read=lambda s: s.supporters, page="figures.moves", needs=_PEOPLE),
         Figure(name="Failed renewals", means="whose first attempt was refused", write=percent,
-               read=lambda s: s.recovery.failed_rate, page="figures.overview",
+               read=lambda s: s.recovery.failed_rate, page="people.recovery",
                needs=frozenset({FAILED})),
         Figure(name="Recovered", means="of these, by value", write=percent,
-               read=lambda s: s.recovery.recovery_rate, page="figures.overview",
+               read=lambda s: s.recovery.recovery_rate, page="people.recovery",
                needs=frozenset({FAILED, RECOVERED})),
     ]  # fmt: skip
 

@@ -17,8 +17,8 @@
     if (!document.referrer) return "direct";
     try { host = new URL(document.referrer).hostname; } catch (error) { return "sites"; }
     if (host === location.hostname) return "inside";
-    for (var kind in kinds) if (new RegExp(kinds[kind]).test(host)) return kind;
-    return "sites";
+    var found = kinds.filter(function (kind) { return new RegExp(kind[1]).test(host); });
+    return found.length ? found[0][0] : "sites";
   }
 
   function query() {

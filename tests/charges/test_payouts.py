@@ -51,6 +51,13 @@ def test_every_movement_of_a_payout_is_accounted_for(
     hear(runtime)
     hear(runtime)
     assert payouts(runtime) == [("paid", 455 - 120, 2, 0, True)]
+    assert rows(
+        runtime,
+        "SELECT t.category, sum(e.amount_minor)::int FROM payout_lines l"
+        " JOIN ledger_transactions t ON t.id = l.transaction_id"
+        " JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'stripe'"
+        " GROUP BY t.category ORDER BY 1",
+    ) == [("charge", 455), ("refund", -120)]
     assert balance_of(runtime, "bank") == 335
     assert balance_of(runtime, "stripe") == 0
     assert wrong(runtime) == []
