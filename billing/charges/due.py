@@ -29,9 +29,9 @@ from billing.pledges.domain import Cadence, Calendar, PledgeStatus
 from billing.pledges.tables import Pledge
 
 REQUEUE_AFTER = timedelta(minutes=10)
-"""How long a task may be under way before its charge is queued once more.
+"""How long a claim on a charge lasts before it is claimed once more.
 
-A task too many does no harm: the charge's state decides, not the task.
+One claim too many does no harm: the charge's state decides.
 """
 
 
@@ -116,9 +116,9 @@ def may_be_charged(now: datetime) -> ColumnElement[bool]:
 
 
 def claim_due_charges(session: Session, *, now: datetime, limit: int) -> list[int]:
-    """Ids of up to `limit` charges to be asked for by now, first or again, marked as queued.
+    """Ids of up to `limit` charges to be asked for by now, first or again, claimed at `now`.
 
-    A charge whose task was lost is found again after `REQUEUE_AFTER` (invariant 7).
+    A charge whose claim was lost with its worker is found again: `REQUEUE_AFTER` (invariant 7).
     """
     due = due_charges(now, limit).cte("due")  # computed once, so that the limit holds
     claimed = (
@@ -149,7 +149,7 @@ def due_pledges(now: datetime, limit: int) -> Select[int, datetime, Cadence, int
 
 
 def due_charges(now: datetime, limit: int) -> Select[int]:
-    """The ids of the next charges that are to be asked for and have no task, locked."""
+    """The ids of the next charges that are to be asked for and are not claimed, locked."""
     return (
         select(Charge.id)
         .where(

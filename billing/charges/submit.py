@@ -1,4 +1,4 @@
-"""Step 2 of a renewal: record the attempt, commit, call Stripe, record what became of it.
+"""Step 2 of a renewal, its second half: call Stripe, and record what became of an attempt.
 
 What if the process dies …
 - before the attempt is committed: nothing was asked of Stripe; the charge is still due.
@@ -6,7 +6,8 @@ What if the process dies …
   (`resolve.py`) and replayed with its own idempotency key, so Stripe charges once.
 - while the outcome is written: that transaction is undone whole, and the sweep replays.
 
-This is the way of one charge. A night's charges go it many at once: `taking.py`.
+The attempt was recorded and committed before (`opening.py`). `send` is the way of one attempt, for
+replays; a night's charges go it many at once: `taking.py`.
 """
 
 from __future__ import annotations

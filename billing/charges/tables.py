@@ -84,7 +84,7 @@ class Charge(Base):
     first_declined_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the retries began to be counted."""
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When a task was last sent for it; a sweep sends another when this grows old."""
+    """When it was last claimed by a worker; it is claimed anew when this grows old."""
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stripe_customer_id: Mapped[str | None] = mapped_column(String(255))
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(String(255), unique=True)
