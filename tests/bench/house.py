@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class House:
         self.web_url = f"http://{HOST}:{free_port()}"
         self.stripe_url = f"http://{HOST}:{free_port()}"
         self._postgres = PostgresServer(home / "postgres", home / "s")
-        (home / "valkey").mkdir()
+        (home / "valkey").mkdir(exist_ok=True)
         self._valkey = ValkeyServer(
             directory=home / "valkey", port=free_port(), password=secrets.token_hex(8)
         )
@@ -60,12 +60,15 @@ class House:
 
     def start(self) -> None:
         """Start PostgreSQL as it is shipped (every commit reaches the disk), and Valkey."""
-        self._postgres.data.mkdir()
-        self._postgres.sockets.mkdir()
-        self._postgres.initialise()
+        is_new = not self._postgres.data.exists()
+        if is_new:
+            self._postgres.data.mkdir()
+            self._postgres.sockets.mkdir()
+            self._postgres.initialise()
         self.spawn("postgres", self._postgres.command())
         wait_until(self._postgres.is_ready, "PostgreSQL")
-        self._postgres.create_database(DATABASE)
+        if is_new:
+            self._postgres.create_database(DATABASE)
         engine = create_engine(self.database_url.replace("postgresql:", "postgresql+psycopg:", 1))
         migrate(engine)
         engine.dispose()
@@ -221,16 +224,20 @@ class House:
 
 
 @contextmanager
-def opened() -> Iterator[House]:
-    """A house with PostgreSQL and Valkey running, all of it gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tuppence-bench-") as directory:
-        Path(directory).chmod(0o755)
-        house = House(Path(directory))
-        try:
-            house.start()
-            yield house
-        finally:
-            house.stop()
+def opened(home: Path | None = None) -> Iterator[House]:
+    """A house with PostgreSQL and Valkey running.
+
+    All of it is gone afterwards, unless it has a `home`: that stays, and is found again.
+    """
+    with ExitStack() as stack:
+        if home is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tuppence-bench-")))
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o755)
+        house = House(home)
+        stack.callback(house.stop)
+        house.start()
+        yield house
 
 
 def wait_until(
