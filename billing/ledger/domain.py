@@ -31,8 +31,6 @@ class Account(StrEnum):
     """What moved on the Stripe account without Tuppence's doing."""
 
 
-INCOME = (Account.GIFTS, Account.PLEDGES)
-
 OFFLINE, OFFLINE_REVERSAL = "offline", "offline_reversal"
 """Categories of our own, for what Stripe knows nothing of: a gift entered, and taken back."""
 

@@ -166,12 +166,6 @@ def daily(table: str, joint: str) -> str:
     )"""
 
 
-def sliced(table: str, joint: str) -> str:
-    """`joint`'s sums in every slice, as one query: of a rollup that keeps no months."""
-    columns_ = ", ".join((*keys_of(table), *_SUMS[table]))
-    return f"WITH {daily(table, joint)} SELECT {columns_} FROM daily"
-
-
 def monthly(table: str, rows: str, which: str) -> str:
     """Rows by day of a rollup, added up by month; `which` says whose."""
     keys = [

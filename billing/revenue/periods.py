@@ -49,10 +49,6 @@ class Period:
         """Whether it begins with the first day of a month and ends with the last of one."""
         return self.first.day == 1 and (self.last + timedelta(days=1)).day == 1
 
-    def up_to(self, today: date) -> Period:
-        """As much of it as is over or running; a period to come is that of its first day."""
-        return Period(self.first, max(self.first, min(self.last, today)))
-
     def holds(self, day: date) -> bool:
         """Whether a day belongs to it."""
         return self.first <= day <= self.last

@@ -89,11 +89,6 @@ class Month:
         return self.chart[-1].takings
 
     @property
-    def last_month(self) -> Takings:
-        """The whole month before it."""
-        return self.chart[-2].takings
-
-    @property
     def is_new(self) -> bool:
         """Whether this newsroom has not been given anything yet."""
         empty = all(each.takings.is_empty for each in self.chart)

@@ -15,11 +15,18 @@ from billing.checkout.domain import (
     read_amount,
 )
 from billing.checkout.forms import as_written
-from billing.money import Money
+from billing.money import CURRENCIES, Money
 
 USD = OFFERS["usd"]
 DIGITS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९", "０１２３４５６７８９", "۰۱۲۳۴۵۶۷۸۹"]
 GROUPS = [" ", "\u00a0", "\u202f", "'", "’"]
+
+
+def test_every_currency_has_an_offer_in_whole_units_of_its_own() -> None:
+    assert OFFERS.keys() == CURRENCIES.keys()
+    for code, offer in OFFERS.items():
+        assert offer.currency == code
+        assert 0 < offer.minimum < min(offer.suggested) <= max(offer.suggested) < offer.maximum
 
 
 def problem_with(written: str, currency: str = "usd") -> AmountProblem:
