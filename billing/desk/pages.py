@@ -17,10 +17,10 @@ from billing.charges.errors import (
     PaymentUnderWayError,
     RefundRefusedError,
 )
-from billing.desk.actions import formats_of
 from billing.desk.deeds import Act, Deed, do_once, new_key, reason_of
 from billing.desk.errors import DeskError, DeskFormError
-from billing.desk.words import CADENCES, STATUSES
+from billing.desk.formats import formats_of
+from billing.desk.names import CADENCES, STATUSES
 from billing.pledges.errors import (
     ChangedMeanwhileError,
     DoneAlreadyError,

@@ -20,12 +20,13 @@ from billing.accounts.forms import (
 from billing.accounts.view import PledgeSeen, foresee_pause, look_at
 from billing.checkout.domain import fee_cover_for
 from billing.checkout.forms import as_written
-from billing.desk import actions
-from billing.desk.actions import LINKS, Seen, link_purpose
+from billing.desk import pledge_actions as actions
 from billing.desk.deeds import Act, Outcome
 from billing.desk.errors import DeskFormError
+from billing.desk.formats import formats_of
 from billing.desk.forms import read_sum
 from billing.desk.pages import NUMBER, PREFIX, answer, deed, page
+from billing.desk.pledge_actions import LINKS, Seen, link_purpose
 from billing.money import Money
 from billing.pledges.domain import CHARGEABLE, PledgeStatus
 from billing.pledges.errors import PledgeNotFoundError
@@ -256,5 +257,5 @@ def _terms(seen: PledgeSeen, written: str) -> tuple[Money, Money]:
     given = read_sum(written, seen.offer)
     cover = fee_cover_for(given, seen.offer) if seen.fee_cover else given - given
     if not given + cover < seen.amount:
-        raise DeskFormError(actions.raise_refused(actions.formats_of(runtime()), seen.amount))
+        raise DeskFormError(actions.raise_refused(formats_of(runtime()), seen.amount))
     return given + cover, cover

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from billing.desk import actions, notes
+from billing.desk import forgetting, notes
 from billing.desk.deeds import Outcome, find_outcome
 from billing.desk.errors import DeskFormError
 from billing.desk.finding import (
@@ -22,6 +22,7 @@ from billing.desk.finding import (
     knows,
     read_query,
 )
+from billing.desk.formats import formats_of
 from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
 from billing.desk.person import look_at
 from billing.desk.timeline import Show, read_place, read_timeline
@@ -130,7 +131,7 @@ def erase(supporter_id: int) -> ResponseReturnValue:
     subject = Subject("supporter", supporter_id)
     return answer(
         lambda: deed(AuditAction.PERSON_ERASED, supporter_id, subject, "erase"),
-        lambda session, _: actions.erase(session, runtime(), supporter_id),
+        lambda session, _: forgetting.erase(session, runtime(), supporter_id),
         lambda problem, status: _erase_page(supporter_id, problem, status),
     )
 
@@ -173,7 +174,7 @@ def _person(
             )
     except SupporterNotFoundError as error:
         raise NotFound from error
-    words = Words(actions.formats_of(parts), parts.vault.decrypt)
+    words = Words(formats_of(parts), parts.vault.decrypt)
     return page(
         "desk/person.html",
         status,

@@ -7,74 +7,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from billing.db import Json
+from billing.desk.names import (
+    ATTEMPTS,
+    CADENCES,
+    CHANGES,
+    ENDS,
+    MAIL_STATES,
+    MAILS,
+    METHODS,
+    REFUNDS,
+    STAFF,
+)
 from billing.desk.timeline import Event
 from billing.money import Money
-from billing.pledges.domain import Cadence, EndReason, PledgeStatus
+from billing.pledges.domain import Cadence, EndReason
 from billing.revenue.reasons import reason_in_words
 from billing.staff.formats import Formats
-
-STATUSES = {
-    PledgeStatus.ACTIVE: "Running",
-    PledgeStatus.PAST_DUE: "Payment failed",
-    PledgeStatus.PAUSED: "Paused",
-    PledgeStatus.LAPSED: "Lapsed",
-    PledgeStatus.CANCELLED: "Ended",
-}
-CADENCES = {Cadence.ONCE: "once", Cadence.MONTHLY: "a month", Cadence.ANNUAL: "a year"}
-ENDS = {
-    EndReason.SUPPORTER: "At the supporter’s wish.",
-    EndReason.DISPUTED: "The payer took a payment back through their bank.",
-    EndReason.FRAUD_WARNING: "The money was given back after a fraud warning.",
-    EndReason.ERASED: "The supporter was erased.",
-}
-METHODS = {"bank": "by bank transfer", "cheque": "by cheque", "cash": "in cash"}
-MAILS = {
-    "amount_changed": "Confirmation of another amount",
-    "cancelled": "Confirmation that the pledge ended",
-    "card_expiring": "Note that the card runs out",
-    "card_needed": "Request for another card",
-    "confirm_payment": "Request to confirm a payment",
-    "lapsed": "Note that the pledge has lapsed",
-    "link_asked": "Link that was asked for",
-    "payment_failed": "Note that a payment failed",
-    "pledge_changed": "Confirmation of a change",
-    "prepaid": "Receipt for months paid ahead",
-    "receipt": "Receipt",
-    "refunded": "Note that money was given back",
-    "reminder": "Reminder",
-    "renewal_notice": "Notice of the next annual payment",
-}
-_MAIL_STATES = {
-    "waiting": "waits to be sent",
-    "sending": "is being sent",
-    "sent": "sent",
-    "dropped": "taken back before it was sent",
-    "failed": "could not be delivered",
-}
-_REFUNDS = {
-    "requested": "asked for, on its way to Stripe",
-    "pending": "on its way to the payer",
-    "succeeded": "given back",
-    "failed": "sent back by the bank: give it back another way",
-    "refused": "refused by Stripe; no money moved",
-}
-_ATTEMPTS = {
-    "in_flight": ("Being charged", "Stripe was asked and has not answered yet."),
-    "unknown": ("Outcome unknown", "Stripe did not answer; it is being found out what happened."),
-    "processing": ("With the bank", "The bank has it; the money comes, or not, days later."),
-    "absent": ("Never reached Stripe", "No money moved."),
-}
-_STAFF = {
-    "charge_refunded": "gave money back",
-    "gift_entered": "entered a gift",
-    "gift_taken_back": "took an entry back",
-    "link_sent": "had a link sent",
-    "mail_sent_again": "had a receipt sent again",
-    "person_erased": "erased the supporter",
-    "pledge_cancelled": "ended a pledge",
-    "pledge_changed": "changed a pledge",
-}
-_CHANGES = {"resumed": "Gone on after a pause", "skipped": "One payment left out"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +118,8 @@ class Words:
                 refundable=on and given < facts["minor"] and not facts["disputed"],
                 receipt=on,
             )
-        if facts["status"] in _ATTEMPTS:
-            name, why = _ATTEMPTS[facts["status"]]
+        if facts["status"] in ATTEMPTS:
+            name, why = ATTEMPTS[facts["status"]]
             return Entry(at=at, title=f"{name}: {self._sum(facts)}{what}", means=[why, *means])
         who = "Stripe would not take the request" if facts["status"] == "refused" else "Refused"
         why = reason_in_words(facts["reason"])
@@ -205,7 +153,7 @@ class Words:
 
     def _refund(self, at: datetime, facts: Json) -> Entry:
         by = f"Asked for by {facts['by']}." if facts["by"] else "Begun on Stripe."
-        state = _REFUNDS[facts["status"]]
+        state = REFUNDS[facts["status"]]
         bad = facts["status"] in ("failed", "refused")
         code = [f"Stripe gives “{facts['reason']}” as the reason."] if facts["reason"] else []
         return Entry(
@@ -243,8 +191,8 @@ class Words:
             return Entry(at=at, title=f"Paused until {until}", means=[pledge])
         if facts["kind"] == "prepaid":
             return Entry(at=at, title="Months were paid ahead", means=[pledge])
-        if facts["kind"] in _CHANGES:
-            return Entry(at=at, title=_CHANGES[facts["kind"]], means=[pledge])
+        if facts["kind"] in CHANGES:
+            return Entry(at=at, title=CHANGES[facts["kind"]], means=[pledge])
         old = {**facts, "minor": facts["old_minor"], "cadence": facts["old_cadence"]}
         title = f"Changed from {self._rhythm(old)} to {self._rhythm(facts)}"
         return Entry(at=at, title=title, means=[pledge])
@@ -274,7 +222,7 @@ class Words:
         means = [f"About {about[1]} {about[2]}."] if len(about) > 2 else []
         if facts["error"]:
             means.insert(0, f"The mail server said “{facts['error']}” ({facts['tries']} tries).")
-        return Entry(at=at, title=f"Email: {name}, {_MAIL_STATES[facts['status']]}", means=means,
+        return Entry(at=at, title=f"Email: {name}, {MAIL_STATES[facts['status']]}", means=means,
                      tone="bad" if facts["status"] == "failed" else "")  # fmt: skip
 
     def _reminder(self, at: datetime, facts: Json) -> Entry:
@@ -284,7 +232,7 @@ class Words:
 
     def _staff(self, at: datetime, facts: Json) -> Entry:
         who = facts["who"] or "The command line"
-        done = _STAFF.get(facts["action"], facts["action"].replace("_", " "))
+        done = STAFF.get(facts["action"], facts["action"].replace("_", " "))
         about = f"{facts['kind'].capitalize()} {facts['number']}."
         means = [f"“{facts['reason']}”"] if facts["reason"] else []
         return Entry(at=at, title=f"{who} {done}", means=[*means, about])
