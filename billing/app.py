@@ -13,7 +13,13 @@ from billing.accounts import views as accounts_views
 from billing.appeals import views as appeals_views
 from billing.charges import cancel_views, views as charges_views
 from billing.checkout import mend_views, views as checkout_views
-from billing.desk import gift_views, money_views, pledge_views, views as desk_views
+from billing.desk import (
+    gift_views,
+    money_views,
+    pledge_views,
+    views as desk_views,
+    warning_views,
+)
 from billing.digest import views as digest_views
 from billing.reminders import views as reminders_views
 from billing.revenue import (
@@ -96,6 +102,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(pledge_views.blueprint)
     app.register_blueprint(money_views.blueprint)
     app.register_blueprint(gift_views.blueprint)
+    app.register_blueprint(warning_views.blueprint)
     app.register_blueprint(export_views.blueprint)
     app.register_blueprint(journal_views.blueprint)
     csrf.exempt(digest_views.one_click)

@@ -64,5 +64,14 @@ STAFF = {
     "person_erased": "erased the supporter",
     "pledge_cancelled": "ended a pledge",
     "pledge_changed": "changed a pledge",
+    "reminders_stopped": "stopped reminders",
+    "warning_kept": "let a payment stand after a fraud warning",
+    "warning_refunded": "gave money back after a fraud warning",
+}
+DECISIONS = {
+    "kept": "Staff let the payment stand.",
+    "refunded": "The money was given back.",
+    "disputed": "The payer disputed the payment before anybody had decided.",
+    None: "Nobody has decided about it yet.",
 }
 CHANGES = {"resumed": "Gone on after a pause", "skipped": "One payment left out"}

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.tables import Charge
+from billing.charges.tables_after import FraudWarning
 from billing.money import Money
 from billing.pledges.domain import CHARGEABLE, Cadence, EndReason, PledgeStatus
 from billing.pledges.tables import Pledge
@@ -33,6 +34,8 @@ class PledgeCard:
     past_due_since: datetime | None
     past_due_reason: str | None
     held_since: datetime | None
+    warnings: list[int]
+    """The fraud warnings that hold it."""
     card: str
     """Such as `visa ···· 4242`; empty where none is saved."""
     stripe_customer_id: str
@@ -78,7 +81,7 @@ class PersonSeen:
 
 
 def look_at(session: Session, runtime: Runtime, supporter_id: int) -> PersonSeen:
-    """The supporter as they stand. Three queries.
+    """The supporter as they stand. Four queries.
 
     Raises:
         SupporterNotFoundError: when there is none.
@@ -88,6 +91,7 @@ def look_at(session: Session, runtime: Runtime, supporter_id: int) -> PersonSeen
     pledges = session.scalars(
         select(Pledge).where(Pledge.supporter_id == supporter_id).order_by(Pledge.id.desc())
     )
+    warned = _warnings(session, supporter_id)
     return PersonSeen(
         id=supporter.id,
         address=None if sealed is None else vault.decrypt(sealed),
@@ -96,12 +100,12 @@ def look_at(session: Session, runtime: Runtime, supporter_id: int) -> PersonSeen
         language=supporter.language,
         since=supporter.created_at,
         erased_at=supporter.erased_at,
-        pledges=[_card_of(pledge) for pledge in pledges],
+        pledges=[_card_of(pledge, warned.get(pledge.id, [])) for pledge in pledges],
         given=_given(session, supporter_id),
     )
 
 
-def _card_of(pledge: Pledge) -> PledgeCard:
+def _card_of(pledge: Pledge, warnings: list[int]) -> PledgeCard:
     brand = (pledge.card_brand or "card").replace("_", " ")
     digits = f" ···· {pledge.card_last4}" if pledge.card_last4 else ""
     return PledgeCard(
@@ -117,9 +121,28 @@ def _card_of(pledge: Pledge) -> PledgeCard:
         past_due_since=pledge.past_due_since,
         past_due_reason=pledge.past_due_reason,
         held_since=pledge.held_since,
+        warnings=warnings,
         card=f"{brand}{digits}" if pledge.stripe_payment_method_id else "",
         stripe_customer_id=pledge.stripe_customer_id,
     )
+
+
+def _warnings(session: Session, supporter_id: int) -> dict[int, list[int]]:
+    """The fraud warnings that wait for a decision, by pledge."""
+    query = (
+        select(Charge.pledge_id, FraudWarning.id)
+        .join(FraudWarning, FraudWarning.charge_id == Charge.id)
+        .where(
+            Charge.supporter_id == supporter_id,
+            FraudWarning.decision.is_(None),
+        )
+        .order_by(FraudWarning.id)
+    )
+    found: dict[int, list[int]] = {}
+    for pledge_id, warning_id in session.execute(query):
+        if pledge_id is not None:
+            found.setdefault(pledge_id, []).append(warning_id)
+    return found
 
 
 def _given(session: Session, supporter_id: int) -> list[Given]:

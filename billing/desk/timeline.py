@@ -220,7 +220,7 @@ _BRANCHES = (
         WHERE d.charge_id = ANY(ARRAY(SELECT id FROM c)) AND d.closed_at IS NOT NULL"""),
     _Branch("warning", Show.PAYMENTS, """
         SELECT w.id, w.warned_at, jsonb_build_object('charge', w.charge_id,
-            'decision', w.decision, 'by', w.decided_by)
+            'warning', w.id, 'decision', w.decision, 'by', w.decided_by)
         FROM fraud_warnings w WHERE w.charge_id = ANY(ARRAY(SELECT id FROM c))"""),
     _Branch("change", Show.PLEDGES, """
         SELECT h.id, h.occurred_at, jsonb_build_object('pledge', h.pledge_id, 'kind', h.kind,

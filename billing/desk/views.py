@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from billing.desk import forgetting, notes
+from billing.desk import forgetting, notes, warning_actions
 from billing.desk.deeds import Outcome, find_outcome
 from billing.desk.errors import DeskFormError
 from billing.desk.finding import (
@@ -54,7 +55,7 @@ _UNREADABLE = (
 @requires(Role.DESK)
 def search() -> ResponseReturnValue:
     """The field into which one writes who is looked for."""
-    return page("desk/search.html")
+    return _search_page()
 
 
 @blueprint.post("")
@@ -65,7 +66,7 @@ def look_for() -> ResponseReturnValue:
     try:
         query = read_query(request.form.get("who", ""))
     except UnreadableQueryError:
-        return page("desk/search.html", HTTPStatus.UNPROCESSABLE_ENTITY, problem=_UNREADABLE)
+        return _search_page(HTTPStatus.UNPROCESSABLE_ENTITY, problem=_UNREADABLE)
     with parts.database.transaction() as session:
         found = find(session, parts.vault, query)
         people = sorted({match.supporter_id for match in found})
@@ -81,8 +82,8 @@ def look_for() -> ResponseReturnValue:
         to = url_for("desk.person", supporter_id=people[0])
         return redirect(to, HTTPStatus.SEE_OTHER)
     if not people:
-        return page("desk/search.html", HTTPStatus.NOT_FOUND, problem=_nobody(query))
-    return page("desk/search.html", several=_by_person(found), most=MOST_FOUND)
+        return _search_page(HTTPStatus.NOT_FOUND, problem=_nobody(query))
+    return _search_page(several=_by_person(found))
 
 
 @blueprint.get(_ONE)
@@ -134,6 +135,13 @@ def erase(supporter_id: int) -> ResponseReturnValue:
         lambda session, _: forgetting.erase(session, runtime(), supporter_id),
         lambda problem, status: _erase_page(supporter_id, problem, status),
     )
+
+
+def _search_page(status: HTTPStatus = HTTPStatus.OK, **names: Any) -> ResponseReturnValue:
+    """The field, and the fraud warnings about which somebody should decide."""
+    with runtime().database.transaction() as session:
+        waiting = warning_actions.waiting(session)
+    return page("desk/search.html", status, waiting=waiting, most=MOST_FOUND, **names)
 
 
 def _erase_page(

@@ -11,6 +11,7 @@ from billing.desk.names import (
     ATTEMPTS,
     CADENCES,
     CHANGES,
+    DECISIONS,
     ENDS,
     MAIL_STATES,
     MAILS,
@@ -179,10 +180,11 @@ class Words:
         return Entry(at=at, title=title, means=[f"Charge {facts['charge']}."], tone=tone)
 
     def _warning(self, at: datetime, facts: Json) -> Entry:
-        decided = facts["decision"]
-        means = f"Decided: {decided}." if decided else "Nobody has decided about it yet."
-        return Entry(at=at, title="The card’s network warned of fraud",
-                     means=[f"{means} Charge {facts['charge']}."], tone="bad")  # fmt: skip
+        means = DECISIONS[facts["decision"]]
+        by = f" Decided by {facts['by']}." if facts["by"] else ""
+        about = f"{means}{by} Fraud warning {facts['warning']} about charge {facts['charge']}."
+        title = "The card’s network warned of fraud"
+        return Entry(at=at, title=title, means=[about], tone="bad")
 
     def _change(self, at: datetime, facts: Json) -> Entry:
         pledge = f"Pledge {facts['pledge']}."

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing.money import Money
 from billing.revenue import ground_words
 from billing.revenue.ground import find_charge, find_pledge
+from billing.revenue.mentions import linked
 from billing.revenue.pages import tabs
 from billing.revenue.reasons import reason_in_words
 from billing.staff.audit_trail import AuditAction, Subject, record
@@ -22,6 +23,8 @@ from billing.web import runtime
 blueprint = Blueprint("ground", __name__, url_prefix=f"{PREFIX}/revenue")
 
 _LARGEST = 2**63 - 1
+
+blueprint.add_app_template_filter(linked)
 
 
 @blueprint.get(f"/charges/<int(max={_LARGEST}):charge_id>")
