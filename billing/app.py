@@ -17,6 +17,7 @@ from billing.desk import (
     gift_views,
     money_views,
     pledge_views,
+    reminder_views,
     views as desk_views,
     warning_views,
 )
@@ -103,6 +104,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(money_views.blueprint)
     app.register_blueprint(gift_views.blueprint)
     app.register_blueprint(warning_views.blueprint)
+    app.register_blueprint(reminder_views.blueprint)
     app.register_blueprint(export_views.blueprint)
     app.register_blueprint(journal_views.blueprint)
     csrf.exempt(digest_views.one_click)

@@ -2,8 +2,8 @@
 
 One transaction. The supporter's pledges are locked in the order of their ids and cancelled, then
 the supporter's row is locked and emptied, then what they said made them stop, then the notes that
-staff wrote, then what waits in the outbox loses its recipient, then their reminders. If the process
-dies before the commit, nothing was forgotten: it is asked again.
+staff wrote, then their reminders, each with its email, then what else waits in the outbox loses its
+recipient. If the process dies before the commit, nothing was forgotten: it is asked again.
 
 A payment that is on its way at that moment holds its pledge's lock, or locks the supporter's row
 to read the address: it is settled either before, and its receipt dropped here, or after, and no
@@ -49,11 +49,12 @@ def erase_supporter(
         ended_at = moment_under_lock(session, pledge_id, runtime.clock)
         cancel(session, pledge_id, zone=zone, now=ended_at, reason=EndReason.ERASED)
     session.flush()
-    digest = erase(session, supporter_id, now=now)
-    if digest is None:
+    erased, digest = erase(session, supporter_id, now=now)
+    if not erased:
         return False
     answers.forget(session, supporter_id)
     notes.forget(session, supporter_id, now=now)
-    outbox.forget(session, digest)
-    forget(session, digest, now=now)
+    if digest is not None:
+        forget(session, digest, now=now)
+        outbox.forget(session, digest)
     return True

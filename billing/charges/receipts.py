@@ -83,7 +83,9 @@ def put_receipt_again(
     if charge.status is not ChargeStatus.SUCCEEDED:
         raise LetterRefusedError(f"Charge {charge.id} was not paid: there is no receipt of it.")
     if get_supporter(session, charge.supporter_id, lock=True).email_encrypted is None:
-        raise LetterRefusedError("This supporter was erased: there is no address to write to.")
+        raise LetterRefusedError(
+            "There is no address to write to: this supporter was erased, or never gave one."
+        )
     first = _latest(session, charge.id)
     if first is None:
         put_receipts(session, runtime, [Paid(charge, pledge, first=False)], now)

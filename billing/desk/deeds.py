@@ -39,8 +39,10 @@ class Deed:
     key: str
     by: int
     action: AuditAction
-    supporter_id: int
-    subject: Subject
+    supporter_id: int | None
+    """Whom it is about; None where the deed finds out, and for those who only asked for mail."""
+    subject: Subject | None
+    """What it is done to; None for the supporter whom the deed finds."""
     name: str
     """Which of the deeds that can be done to the subject, such as `refund`."""
     reason: str
@@ -48,7 +50,7 @@ class Deed:
     @property
     def what(self) -> str:
         """The deed and its subject: what the key was made for."""
-        return f"{self.name}:{self.subject.kind}:{self.subject.id}"
+        return f"{self.name}{_about(self.subject)}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,17 @@ class Outcome:
 
     words: str
     detail: Detail = field(default_factory=dict)
+    supporter_id: int | None = None
+    """Whom the deed found it is about, where the page did not know."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A deed that was done, just now or before."""
+
+    id: int
+    """Under which its outcome is kept."""
+    supporter_id: int | None
 
 
 Act = Callable[[Session, str], Outcome]
@@ -82,11 +95,8 @@ def reason_of(written: str) -> str:
     return reason
 
 
-def do_once(runtime: Runtime, deed: Deed, act: Act) -> int:
+def do_once(runtime: Runtime, deed: Deed, act: Act) -> Done:
     """Do a deed, or find that it was done under this key before.
-
-    Returns:
-        The id under which its outcome is kept.
 
     Raises:
         DeskFormError: when the page had no key.
@@ -103,22 +113,29 @@ def do_once(runtime: Runtime, deed: Deed, act: Act) -> int:
         outcome = act(session, str(action_id))
         kept = session.get_one(DeskAction, action_id)
         kept.outcome, kept.done_at = outcome.words, runtime.clock.now()
+        found, subject = outcome.supporter_id, deed.subject
+        if found is not None:
+            kept.supporter_id, subject = found, subject or Subject("supporter", found)
         record(
             session,
             deed.by,
             deed.action,
             kept.done_at,
-            subject=deed.subject,
+            subject=subject,
             detail=outcome.detail,
             reason=deed.reason,
         )
-    return action_id
+        return Done(action_id, kept.supporter_id)
 
 
-def find_outcome(session: Session, action_id: int, supporter_id: int) -> str | None:
-    """What came of something that was done about a supporter; None for what was not."""
+def find_outcome(
+    session: Session, action_id: int, supporter_id: int | None, subject: Subject | None = None
+) -> str | None:
+    """What came of something done about a supporter (None: nobody's) and, if given, a subject."""
     query = select(DeskAction.outcome).where(
-        DeskAction.id == action_id, DeskAction.supporter_id == supporter_id
+        DeskAction.id == action_id,
+        DeskAction.supporter_id == supporter_id,
+        DeskAction.what.endswith(_about(subject), autoescape=True),
     )
     return session.scalars(query).one_or_none()
 
@@ -136,8 +153,12 @@ def _begin(session: Session, deed: Deed, now: datetime) -> int | None:
     return session.execute(new.returning(DeskAction.id)).scalar_one_or_none()
 
 
-def _done_before(session: Session, deed: Deed) -> int:
+def _done_before(session: Session, deed: Deed) -> Done:
     kept = session.scalars(select(DeskAction).where(DeskAction.key == deed.key)).one()
-    if (kept.what, kept.supporter_id) != (deed.what, deed.supporter_id):
+    if kept.what != deed.what or deed.supporter_id not in (None, kept.supporter_id):
         raise KeyUsedError("This page was used for something else. Nothing was changed just now.")
-    return kept.id
+    return Done(kept.id, kept.supporter_id)
+
+
+def _about(subject: Subject | None) -> str:
+    return f":{subject.kind}:{subject.id}" if subject else ""

@@ -20,6 +20,7 @@ from billing.checkout.tables import CardUpdate, Checkout
 from billing.crypto import Vault
 from billing.ledger.tables import LedgerTransaction
 from billing.pledges.tables import Pledge
+from billing.reminders.tables import Reminder, Suppression
 from billing.supporters.address import InvalidAddressError, lookup_form, read_address
 from billing.supporters.tables import Supporter
 
@@ -29,7 +30,7 @@ MOST_FOUND = 20
 _LARGEST = 2**63 - 1
 _STRIPE_ID = re.compile(r"[a-z]{2,6}(?:_test|_live)?_[A-Za-z0-9_]{1,240}", re.ASCII)
 _NUMBER = re.compile(
-    r"(?:(pledge|charge|supporter)\s*)?(?:no\.?\s*|nr\.?\s*|#\s*)?(\d{1,19})",
+    r"(?:(pledge|charge|supporter|reminder)\s*)?(?:no\.?\s*|nr\.?\s*|#\s*)?(\d{1,19})",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -54,7 +55,7 @@ class Query:
     text: str
     """The address, the id, or the digits."""
     kind: str = ""
-    """With a number: `pledge`, `charge` or `supporter`, where that was said."""
+    """With a number: `pledge`, `charge`, `supporter` or `reminder`, where that was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,24 @@ def find(session: Session, vault: Vault, query: Query) -> list[Match]:
     wanted = union(*look(query.text)).limit(MOST_FOUND)
     found = sorted({int(row) for row in session.scalars(wanted)})
     return [Match(supporter_id=one, what=query.text) for one in found]
+
+
+def find_reminder(session: Session, vault: Vault, query: Query) -> int | None:
+    """The last reminder to an address, or the one of a number, for whoever has never given."""
+    if query.by is By.ADDRESS:
+        digest = vault.digest(lookup_form(query.text))
+        theirs = select(Reminder.id).where(Reminder.email_digest == digest)
+        return session.scalar(theirs.order_by(Reminder.id.desc()).limit(1))
+    if query.by is By.NUMBER and query.kind == "reminder" and int(query.text) <= _LARGEST:
+        return session.scalar(select(Reminder.id).where(Reminder.id == int(query.text)))
+    return None
+
+
+def wants_no_reminders(session: Session, vault: Vault, query: Query) -> bool:
+    """Whether what is looked for is an address that asked for no more reminders."""
+    if query.by is not By.ADDRESS:
+        return False
+    return session.get(Suppression, vault.digest(lookup_form(query.text))) is not None
 
 
 def knows(stripe_id: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from billing.checkout.domain import OFFERS, AmountError, Offer, read_amount
 from billing.desk.errors import DeskFormError
 from billing.money import Money, scale
 from billing.staff.domain import plain
+from billing.supporters.address import InvalidAddressError, read_address
 
 OLDEST_GIFT = timedelta(days=3660)
 """How long ago a gift can have come that is entered now: ten years, as books are kept."""
@@ -24,6 +25,16 @@ LARGEST_GIFT = 1_000_000
 """In major units. A slip of the finger should not buy the newsroom; a bequest may be entered."""
 
 LONGEST_REFERENCE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newcomer:
+    """Of whom a gift is that came by bank, cheque or in cash."""
+
+    address: str | None
+    """None where nobody knows it."""
+    language: str
+    """In which they are written to."""
 
 
 def read_sum(written: str, offer: Offer) -> Money:
@@ -84,6 +95,25 @@ def read_gift(fields: Mapping[str, str], now: datetime, zone: ZoneInfo) -> Enter
         method=method,
         reference=reference,
     )
+
+
+def read_newcomer(fields: Mapping[str, str], languages: Collection[str]) -> Newcomer:
+    """Of whom a gift is, as far as it is known.
+
+    Raises:
+        DeskFormError: in words, when the address can't be read, or the language is none of ours.
+    """
+    written, language = fields.get("email", "").strip(), fields.get("language", "")
+    if language not in languages:
+        raise DeskFormError("Please choose a language from the list.")
+    if not written:
+        return Newcomer(address=None, language=language)
+    try:
+        return Newcomer(address=read_address(written), language=language)
+    except InvalidAddressError as error:
+        raise DeskFormError(
+            "That is not an address to which mail can be sent. Without one, leave the field empty."
+        ) from error
 
 
 def _read_day(written: str, today: date) -> date:

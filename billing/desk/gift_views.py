@@ -10,14 +10,15 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
+from billing.charges.offline import Entered
 from billing.charges.tables_offline import OfflineMethod
 from billing.checkout.domain import OFFERS
 from billing.desk import forms, money_actions as actions
 from billing.desk.deeds import Outcome
-from billing.desk.names import METHODS
+from billing.desk.names import LANGUAGES, METHODS
 from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
 from billing.desk.payment import look
-from billing.desk.person import look_at
+from billing.desk.person import PersonSeen, look_at
 from billing.staff.audit_trail import AuditAction, Subject
 from billing.staff.domain import Role
 from billing.staff.guard import requires, signed_in
@@ -41,15 +42,13 @@ def ask_gift(supporter_id: int) -> ResponseReturnValue:
 @requires(Role.DESK)
 def gift(supporter_id: int) -> ResponseReturnValue:
     """Enter it."""
-    parts = runtime()
 
     def act(session: Session, _: str) -> Outcome:
-        zone = parts.settings.newsroom.timezone
         return actions.enter_gift(
             session,
-            parts,
+            runtime(),
             supporter_id,
-            forms.read_gift(request.form, parts.clock.now(), zone),
+            _read_gift(),
             receipt="receipt" in request.form,
             by=signed_in().name,
         )
@@ -61,6 +60,36 @@ def gift(supporter_id: int) -> ResponseReturnValue:
         ),
         act,
         lambda problem, status: _gift_page(supporter_id, problem, status),
+    )
+
+
+@blueprint.get("/gift")
+@requires(Role.DESK)
+def ask_gift_of_somebody_new() -> ResponseReturnValue:
+    """Ask for a gift of somebody who has not given before, or whom nobody knows."""
+    return _gift_page(None)
+
+
+@blueprint.post("/gift")
+@requires(Role.DESK)
+def gift_of_somebody_new() -> ResponseReturnValue:
+    """Enter it, and its giver."""
+
+    def act(session: Session, _: str) -> Outcome:
+        parts = runtime()
+        return actions.enter_gift_of_somebody_new(
+            session,
+            parts,
+            forms.read_newcomer(request.form, parts.settings.newsroom.languages),
+            _read_gift(),
+            receipt="receipt" in request.form,
+            by=signed_in().name,
+        )
+
+    return answer(
+        lambda: deed(AuditAction.GIFT_ENTERED, None, None, "gift"),
+        act,
+        lambda problem, status: _gift_page(None, problem, status),
     )
 
 
@@ -88,16 +117,18 @@ def take_back(charge_id: int) -> ResponseReturnValue:
     )
 
 
+def _read_gift() -> Entered:
+    parts = runtime()
+    zone = parts.settings.newsroom.timezone
+    return forms.read_gift(request.form, parts.clock.now(), zone)
+
+
 def _gift_page(
-    supporter_id: int, problem: str = "", status: HTTPStatus = HTTPStatus.OK
+    supporter_id: int | None, problem: str = "", status: HTTPStatus = HTTPStatus.OK
 ) -> ResponseReturnValue:
     parts = runtime()
-    with parts.database.transaction() as session:
-        try:
-            person = look_at(session, parts, supporter_id)
-        except SupporterNotFoundError as error:
-            raise NotFound from error
-    if person.erased_at is not None and not problem:
+    person = None if supporter_id is None else _person(supporter_id)
+    if person is not None and person.erased_at is not None and not problem:
         return redirect(url_for("desk.person", supporter_id=supporter_id), HTTPStatus.SEE_OTHER)
     today = parts.clock.now().astimezone(parts.settings.newsroom.timezone).date()
     written: dict[str, Any] = {
@@ -108,6 +139,8 @@ def _gift_page(
             "day": today.isoformat(),
             "method": OfflineMethod.BANK.value,
             "reference": "",
+            "email": "",
+            "language": parts.settings.newsroom.languages[0],
         }.items()
     }
     return page(
@@ -118,9 +151,24 @@ def _gift_page(
         receipt="receipt" in request.form if request.form else True,
         currencies=sorted(OFFERS),
         methods={each.value: METHODS[each.value] for each in OfflineMethod},
+        languages={each: LANGUAGES[each] for each in parts.settings.newsroom.languages},
         today=today,
         problem=problem,
     )
+
+
+def _person(supporter_id: int) -> PersonSeen:
+    """Whose gift it is.
+
+    Raises:
+        NotFound: when there is no such supporter.
+    """
+    parts = runtime()
+    try:
+        with parts.database.transaction() as session:
+            return look_at(session, parts, supporter_id)
+    except SupporterNotFoundError as error:
+        raise NotFound from error
 
 
 def _take_back_page(

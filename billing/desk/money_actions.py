@@ -7,6 +7,8 @@ of offline gifts, of which Stripe knows nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,10 +22,12 @@ from billing.charges.tables_after import Dispute
 from billing.desk.deeds import Outcome
 from billing.desk.errors import DeskError, StalePageError
 from billing.desk.formats import formats_of
+from billing.desk.forms import Newcomer
 from billing.money import Money
 from billing.runtime import Runtime
 from billing.staff.audit_trail import Detail
 from billing.staff.formats import Formats
+from billing.supporters.service import add_anonymous, get_or_create, get_supporter
 
 TAKEN_BACK = frozenset(
     {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}
@@ -120,6 +124,7 @@ def enter_gift(
         now=runtime.clock.now(),
     )
     formats = formats_of(runtime)
+    receipt = receipt and get_supporter(session, supporter_id).email_encrypted is not None
     words = (
         f"A gift of {formats.money(gift.amount)} of {formats.day(gift.received_on)} was entered as "
         f"charge {charge_id}."
@@ -135,6 +140,42 @@ def enter_gift(
         "reference": gift.reference,
     }
     return Outcome(words, detail)
+
+
+def enter_gift_of_somebody_new(
+    session: Session,
+    runtime: Runtime,
+    giver: Newcomer,
+    gift: offline.Entered,
+    *,
+    receipt: bool,
+    by: str,
+) -> Outcome:
+    """Enter a gift of somebody who may not have given before, or whom nobody knows.
+
+    Under an address that is known already it is entered for whoever has it; without one, for a new
+    supporter of whom only the number is known.
+
+    Raises:
+        OfflineGiftError: as `offline.enter` does.
+    """
+    now = runtime.clock.now()
+    if giver.address is None:
+        supporter = add_anonymous(session, language=giver.language, now=now)
+        who = f"Supporter {supporter.id} is new, and nothing is known of them but the number."
+    else:
+        supporter = get_or_create(
+            session,
+            runtime.vault,
+            address=giver.address,
+            name=None,
+            language=giver.language,
+            now=now,
+        )
+        is_new = supporter.created_at == now
+        who = f"Supporter {supporter.id} {'is new' if is_new else 'had given before'}."
+    entered = enter_gift(session, runtime, supporter.id, gift, receipt=receipt, by=by)
+    return replace(entered, words=f"{entered.words} {who}", supporter_id=supporter.id)
 
 
 def take_gift_back(session: Session, runtime: Runtime, charge_id: int) -> Outcome:

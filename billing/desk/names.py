@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from billing.pledges.domain import Cadence, EndReason, PledgeStatus
+from billing.reminders.domain import ReminderStatus
 
 STATUSES = {
     PledgeStatus.ACTIVE: "Running",
@@ -18,6 +19,7 @@ ENDS = {
     EndReason.FRAUD_WARNING: "The money was given back after a fraud warning.",
     EndReason.ERASED: "The supporter was erased.",
 }
+LANGUAGES = {"en": "English", "ru": "Russian"}
 METHODS = {"bank": "by bank transfer", "cheque": "by cheque", "cash": "in cash"}
 MAILS = {
     "amount_changed": "Confirmation of another amount",
@@ -73,5 +75,13 @@ DECISIONS = {
     "refunded": "The money was given back.",
     "disputed": "The payer disputed the payment before anybody had decided.",
     None: "Nobody has decided about it yet.",
+}
+REMINDERS = {
+    ReminderStatus.WAITING: "waits for its day",
+    ReminderStatus.QUEUED: "is being sent",
+    ReminderStatus.SENT: "was sent",
+    ReminderStatus.SKIPPED: "was not sent: its reader gave before",
+    ReminderStatus.UNSUBSCRIBED: "was stopped",
+    ReminderStatus.UNDELIVERED: "could not be delivered",
 }
 CHANGES = {"resumed": "Gone on after a pause", "skipped": "One payment left out"}

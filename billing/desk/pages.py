@@ -17,16 +17,17 @@ from billing.charges.errors import (
     PaymentUnderWayError,
     RefundRefusedError,
 )
-from billing.desk.deeds import Act, Deed, do_once, new_key, reason_of
+from billing.desk.deeds import Act, Deed, Done, do_once, new_key, reason_of
 from billing.desk.errors import DeskError, DeskFormError
 from billing.desk.formats import formats_of
-from billing.desk.names import CADENCES, STATUSES
+from billing.desk.names import CADENCES, LANGUAGES, STATUSES
 from billing.pledges.errors import (
     ChangedMeanwhileError,
     DoneAlreadyError,
     NotPossibleError,
     PledgeNotFoundError,
 )
+from billing.reminders.errors import ReminderNotFoundError
 from billing.revenue.reasons import reason_in_words
 from billing.staff.audit_trail import LONGEST_REASON, AuditAction, PersonalDataError, Subject
 from billing.staff.guard import signed_in
@@ -46,7 +47,12 @@ DONE = "This has been done already, by the supporter or by a colleague. Nothing 
 Again = Callable[[str, HTTPStatus], ResponseReturnValue]
 """Shows the page that asked once more, with a problem and its status."""
 
-_MISSING = (PledgeNotFoundError, ChargeNotFoundError, SupporterNotFoundError)
+_MISSING = (
+    PledgeNotFoundError,
+    ChargeNotFoundError,
+    SupporterNotFoundError,
+    ReminderNotFoundError,
+)
 _REFUSED = (DeskError, RefundRefusedError, OfflineGiftError, LetterRefusedError)
 
 
@@ -65,6 +71,7 @@ def page(template: str, status: HTTPStatus = HTTPStatus.OK, **names: Any) -> Res
         key=new_key(),
         statuses=STATUSES,
         cadences=CADENCES,
+        language_names=LANGUAGES,
         why_failed=reason_in_words,
         **shown,
     )
@@ -72,7 +79,12 @@ def page(template: str, status: HTTPStatus = HTTPStatus.OK, **names: Any) -> Res
 
 
 def deed(
-    action: AuditAction, supporter_id: int, subject: Subject, name: str, *, reason: bool = True
+    action: AuditAction,
+    supporter_id: int | None,
+    subject: Subject | None,
+    name: str,
+    *,
+    reason: bool = True,
 ) -> Deed:
     """What the form that was sent asks for; with its `reason`, save where the form is one.
 
@@ -103,15 +115,31 @@ def see_that_exists(supporter_id: int) -> None:
         raise NotFound from error
 
 
-def answer(made: Callable[[], Deed], act: Act, again: Again) -> ResponseReturnValue:
+def read_done() -> int | None:
+    """Which deed the page was led to from."""
+    written = request.args.get("done", "")
+    small = written.isascii() and written.isdigit() and len(written) < 19
+    return int(written) if small else None
+
+
+def to_person(done: Done) -> str:
+    """The address of the supporter whom a deed was about."""
+    return url_for("desk.person", supporter_id=done.supporter_id, done=done.id)
+
+
+def answer(
+    made: Callable[[], Deed],
+    act: Act,
+    again: Again,
+    to: Callable[[Done], str] = to_person,
+) -> ResponseReturnValue:
     """Do a deed once and lead to its supporter, or show the page again with what is in the way.
 
     Raises:
-        NotFound: when there is no such supporter, pledge or charge.
+        NotFound: when there is no such supporter, pledge, charge or reminder.
     """
     try:
-        asked = made()
-        action_id = do_once(runtime(), asked, act)
+        done = do_once(runtime(), made(), act)
     except _MISSING as error:
         raise NotFound from error
     except (DeskFormError, PersonalDataError) as error:
@@ -122,5 +150,4 @@ def answer(made: Callable[[], Deed], act: Act, again: Again) -> ResponseReturnVa
         return again(DONE, HTTPStatus.CONFLICT)
     except (ChangedMeanwhileError, NotPossibleError, PaymentUnderWayError):
         return again(STALE, HTTPStatus.CONFLICT)
-    to = url_for("desk.person", supporter_id=asked.supporter_id, done=action_id)
-    return redirect(to, HTTPStatus.SEE_OTHER)
+    return redirect(to(done), HTTPStatus.SEE_OTHER)

@@ -65,7 +65,7 @@ class PersonSeen:
 
     id: int
     address: str | None
-    """None once they were erased."""
+    """None once they were erased, or where none was ever known."""
     name: str | None
     digest: bytes | None
     language: str

@@ -19,7 +19,8 @@ class DeskAction(Base):
     key: Mapped[str] = mapped_column(String(32), unique=True)
     """Random, made with the page that asks: the same button pressed twice has the same key."""
     staff_member_id: Mapped[int] = mapped_column(ForeignKey("staff_members.id"))
-    supporter_id: Mapped[int] = mapped_column(ForeignKey("supporters.id"))
+    supporter_id: Mapped[int | None] = mapped_column(ForeignKey("supporters.id"))
+    """None where it is about somebody who asked to be reminded and has not given."""
     what: Mapped[str] = mapped_column(String(64))
     """The deed and what it was done to, such as `refund:charge:17`."""
     outcome: Mapped[str] = mapped_column(String(1000))

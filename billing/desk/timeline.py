@@ -258,7 +258,8 @@ _BRANCHES = (
         FROM reminders m JOIN outbox o ON o.unique_key = 'reminder:' || m.id
         WHERE m.email_digest = :digest"""),
     _Branch("reminder", Show.MAIL, """
-        SELECT m.id, m.asked_at, jsonb_build_object('status', m.status, 'due', m.due_at)
+        SELECT m.id, m.asked_at, jsonb_build_object('reminder', m.id, 'status', m.status,
+            'due', m.due_at)
         FROM reminders m WHERE m.email_digest = :digest"""),
     _Branch("staff", Show.STAFF, """
         SELECT s.id, s.occurred_at, jsonb_build_object('action', s.action, 'who', w.name,

@@ -20,11 +20,13 @@ from billing.desk.finding import (
     Query,
     UnreadableQueryError,
     find,
+    find_reminder,
     knows,
     read_query,
+    wants_no_reminders,
 )
 from billing.desk.formats import formats_of
-from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, see_that_exists
+from billing.desk.pages import NUMBER, PREFIX, answer, deed, page, read_done, see_that_exists
 from billing.desk.person import look_at
 from billing.desk.timeline import Show, read_place, read_timeline
 from billing.desk.words import Words
@@ -70,19 +72,24 @@ def look_for() -> ResponseReturnValue:
     with parts.database.transaction() as session:
         found = find(session, parts.vault, query)
         people = sorted({match.supporter_id for match in found})
+        reminder_id = None if people else find_reminder(session, parts.vault, query)
+        unwanted = not people and wants_no_reminders(session, parts.vault, query)
         record(
             session,
             signed_in().staff_member_id,
             AuditAction.PERSON_SEARCHED,
             parts.clock.now(),
-            subject=Subject("supporter", people[0]) if len(people) == 1 else None,
-            detail=_told(query, len(people)),
+            subject=_subject(people, reminder_id),
+            detail=_told(query, len(people) or int(reminder_id is not None)),
         )
     if len(people) == 1:
         to = url_for("desk.person", supporter_id=people[0])
         return redirect(to, HTTPStatus.SEE_OTHER)
+    if reminder_id is not None:
+        to = url_for("desk_reminders.reminder", reminder_id=reminder_id)
+        return redirect(to, HTTPStatus.SEE_OTHER)
     if not people:
-        return _search_page(HTTPStatus.NOT_FOUND, problem=_nobody(query))
+        return _search_page(HTTPStatus.NOT_FOUND, problem=_nobody(query, unwanted=unwanted))
     return _search_page(several=_by_person(found))
 
 
@@ -171,8 +178,8 @@ def _person(
         with parts.database.transaction() as session:
             seen = look_at(session, parts, supporter_id)
             timeline = read_timeline(session, seen.id, seen.digest, show=shown, before=before)
-            done = request.args.get("done", "")
-            outcome = find_outcome(session, int(done), seen.id) if _small(done) else None
+            done = read_done()
+            outcome = find_outcome(session, done, seen.id) if done else None
             record(
                 session,
                 signed_in().staff_member_id,
@@ -199,6 +206,13 @@ def _person(
     )
 
 
+def _subject(people: list[int], reminder_id: int | None) -> Subject | None:
+    """The one who was found."""
+    if reminder_id is not None:
+        return Subject("reminder", reminder_id)
+    return Subject("supporter", people[0]) if len(people) == 1 else None
+
+
 def _told(query: Query, found: int) -> Detail:
     """What the trail keeps of a search: never the address."""
     if query.by is By.ADDRESS:
@@ -207,12 +221,14 @@ def _told(query: Query, found: int) -> Detail:
     return {"by": query.by.value, "asked": asked[:200], "found": found}
 
 
-def _nobody(query: Query) -> str:
+def _nobody(query: Query, *, unwanted: bool) -> str:
     if query.by is By.ADDRESS:
-        return (
-            "Nobody has given under this address. People often have several: ask for the one that "
-            "their receipt went to, or for the last payment’s number on it."
+        words = (
+            "Nobody has given under this address, or waits for a reminder. People often have "
+            "several: ask for the one that their receipt went to, or for the last payment’s number "
+            "on it."
         )
+        return f"{words} It is among those that want no reminders." if unwanted else words
     if query.by is By.NUMBER:
         return f"There is nothing with the number {query.text}."
     if query.text.startswith("sub_"):
@@ -228,7 +244,3 @@ def _by_person(found: list[Match]) -> list[tuple[int, list[str]]]:
         (each, sorted({match.what for match in found if match.supporter_id == each}))
         for each in people
     ]
-
-
-def _small(written: str) -> bool:
-    return written.isascii() and written.isdigit() and len(written) < 19

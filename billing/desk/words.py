@@ -17,6 +17,7 @@ from billing.desk.names import (
     MAILS,
     METHODS,
     REFUNDS,
+    REMINDERS,
     STAFF,
 )
 from billing.desk.timeline import Event
@@ -229,8 +230,8 @@ class Words:
 
     def _reminder(self, at: datetime, facts: Json) -> Entry:
         due = self._formats.day_of(datetime.fromisoformat(facts["due"]))
-        return Entry(at=at, title=f"Asked to be reminded on {due}",
-                     means=[f"It is {facts['status']} now."])  # fmt: skip
+        state = f"Reminder {facts['reminder']} {REMINDERS[facts['status']]}."
+        return Entry(at=at, title=f"Asked to be reminded on {due}", means=[state])
 
     def _staff(self, at: datetime, facts: Json) -> Entry:
         who = facts["who"] or "The command line"

@@ -13,6 +13,7 @@ _PAGES = {
     "fraud warning": ("desk_warnings.warning", "warning_id"),
     "payout": ("income.payout", "id"),
     "pledge": ("ground.pledge", "pledge_id"),
+    "reminder": ("desk_reminders.reminder", "reminder_id"),
     "supporter": ("desk.person", "supporter_id"),
 }
 _MENTION = re.compile(rf"\b({'|'.join(_PAGES)}) (\d{{1,18}})\b", re.ASCII | re.IGNORECASE)

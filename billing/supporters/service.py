@@ -55,12 +55,20 @@ def get_supporter(session: Session, supporter_id: int, *, lock: bool = False) ->
     return found
 
 
-def erase(session: Session, supporter_id: int, *, now: datetime) -> bytes | None:
+def add_anonymous(session: Session, *, language: str, now: datetime) -> Supporter:
+    """A new supporter of whom nothing is known: a number, under which gifts by cheque are kept."""
+    supporter = Supporter(anonymous=True, language=language, created_at=now)
+    session.add(supporter)
+    session.flush()
+    return supporter
+
+
+def erase(session: Session, supporter_id: int, *, now: datetime) -> tuple[bool, bytes | None]:
     """Wipe address and name, the row locked; that there was somebody stays, for the money's sake.
 
     Returns:
-        The digest under which they were known, for what else is to be forgotten; None when they had
-        been erased before.
+        Whether this call did it, and not one before; and the digest under which they were known,
+        for what else is to be forgotten, if they had an address.
 
     Raises:
         SupporterNotFoundError: when there is no such supporter.
@@ -68,9 +76,10 @@ def erase(session: Session, supporter_id: int, *, now: datetime) -> bytes | None
     supporter = session.get(Supporter, supporter_id, with_for_update=True, populate_existing=True)
     if supporter is None:
         raise SupporterNotFoundError(supporter_id)
+    if supporter.erased_at is not None:
+        return False, None
     digest = supporter.email_digest
-    if supporter.erased_at is None:
-        supporter.email_digest = supporter.email_encrypted = supporter.name_encrypted = None
-        supporter.erased_at = now
-        session.flush()
-    return digest
+    supporter.email_digest = supporter.email_encrypted = supporter.name_encrypted = None
+    supporter.erased_at = now
+    session.flush()
+    return True, digest

@@ -521,6 +521,76 @@ def test_a_gift_that_cannot_be_is_asked_for_again_with_what_was_written(
     assert rows(runtime, "SELECT count(*) FROM offline_gifts") == [(0,)]
 
 
+def test_a_gift_of_somebody_new_is_entered_with_its_giver_once(
+    desk: FlaskClient, runtime: Runtime
+) -> None:
+    path = f"{HOME}/gift"
+    assert f'href="{path}"' in desk.get(HOME).text
+    ask = desk.get(path)
+    new = {**GIFT, "email": "New@Example.org", "language": "ru", "receipt": "1"}
+    words = told(desk, press(desk, path, ask, **new))
+    assert words == (
+        "A gift of $250.00 of 5 Jan 2026 was entered as charge 2. Its receipt is on its way. "
+        "Supporter 2 is new."
+    )
+    assert told(desk, press(desk, path, ask, **new)) == words
+    assert desk.post(HOME, data={"who": "new@example.org"}).location == f"{HOME}/2"
+    [_, letter] = letters(runtime, "receipt")
+    assert letter.language == "ru"
+    again = {**new, "email": "READER@example.org"}
+    known = told(desk, press(desk, path, desk.get(path), **again))
+    assert known.endswith("Supporter 1 had given before.")
+    entered = [line for line in deeds(runtime) if line.action == "gift_entered"]
+    assert [(line.subject.id, line.reason) for line in entered if line.subject] == [
+        (2, WHY),
+        (1, WHY),
+    ]
+    assert "xample.org" not in str([line.detail for line in entered])
+    assert wrong(runtime) == []
+
+
+def test_a_cheque_of_nobody_known_is_kept_under_a_number_alone(
+    admin: FlaskClient, runtime: Runtime
+) -> None:
+    path = f"{HOME}/gift"
+    cheque = {**GIFT, "method": "cheque", "email": " ", "language": "en", "receipt": "1"}
+    words = told(admin, press(admin, path, admin.get(path), **cheque))
+    assert words.endswith("Supporter 2 is new, and nothing is known of them but the number.")
+    assert "receipt" not in words
+    page = admin.get(f"{HOME}/2").text
+    assert "none is known" in page
+    assert "Send the receipt again…" not in page
+    assert 'name="receipt"' not in admin.get(f"{HOME}/2/gift").text
+    more = press(admin, f"{HOME}/2/gift", admin.get(f"{HOME}/2/gift"), **GIFT)
+    assert told(admin, more).endswith("as charge 3.")
+    press(admin, f"{HOME}/2/note", page, note="Mrs Smith of Park Road")
+    refused = press(admin, f"{HOME}/charges/2/receipt", admin.get(f"{HOME}/charges/2/receipt"))
+    assert refused.status_code == HTTPStatus.CONFLICT
+    assert "no address to write to" in problem(refused)
+    erase = admin.get(f"{HOME}/2/erase")
+    assert told(admin, press(admin, f"{HOME}/2/erase", erase)).startswith("Supporter 2 was erased")
+    late = press(admin, f"{HOME}/2/erase", erase, key="0" * 32)
+    assert late.status_code == HTTPStatus.CONFLICT
+    assert rows(runtime, "SELECT text_encrypted FROM desk_notes") == [(None,)]
+    assert len(letters(runtime, "receipt")) == 1
+    assert wrong(runtime) == []
+
+
+def test_a_giver_who_cannot_be_read_is_asked_for_again(desk: FlaskClient, runtime: Runtime) -> None:
+    path = f"{HOME}/gift"
+    new = {**GIFT, "email": "new@example.org", "language": "en"}
+    for field, value, words in (
+        ("email", "new@", "not an address"),
+        ("language", "xx", "choose a language"),
+        ("amount", "0", "above zero"),
+        ("reason", "", "say why"),
+    ):
+        answer = press(desk, path, desk.get(path), **{**new, field: value})
+        assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert words in problem(answer)
+    assert rows(runtime, "SELECT count(*) FROM supporters") == [(1,)]
+
+
 def test_a_note_is_kept_encrypted_and_goes_with_the_address(
     admin: FlaskClient, runtime: Runtime, reader: Reader
 ) -> None:

@@ -35,7 +35,8 @@ from tests.support.standin import StandIn
 
 def titles(page: str) -> list[str]:
     """What the timeline says, newest first."""
-    return [unescape(title) for title in re.findall(r"<div>\s*<b>(.*?)</b>", page)]
+    found = re.findall(r"<div>\s*<b>(.*?)</b>", page)
+    return [unescape(re.sub(r"<[^>]*>", "", title)) for title in found]
 
 
 @contextmanager
@@ -117,13 +118,17 @@ def test_everything_that_happened_is_told_in_words_newest_first(
     moments = re.findall(r'<time datetime="([^"]+)"', page)
     assert moments == sorted(moments, reverse=True)
     assert "reader@example.org" in page
+    for path in (f"charges/{reader.charge_id}", f"pledges/{reader.pledge_id}"):
+        assert f'href="/staff/revenue/{path}"' in page
+        assert f'href="{HOME}/1"' in client.get(f"/staff/revenue/{path}").text
+    assert f'href="{HOME}/reminders/1"' in page
     assert "Give back…" not in page
     refused = client.get(f"{HOME}/charges/{reader.charge_id}/refund")
     assert refused.status_code == HTTPStatus.CONFLICT
     assert "they would have the money twice" in problem(refused)
     assert "$4.00 in 1 payment" in page
     with runtime.database.transaction() as session:
-        [seen] = read(session, action="person_seen").lines
+        *_, seen = read(session, action="person_seen").lines
     assert seen.subject is not None
     assert (seen.who, seen.subject.kind, seen.subject.id) == ("Ada", "supporter", 1)
     shown = {
