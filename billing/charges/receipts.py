@@ -73,8 +73,8 @@ def put_receipt_again(
 ) -> None:
     """Queue the receipt of a locked charge once more, as it was written the first time.
 
-    One that could not be delivered is tried again under its own key; one that was never written is
-    written now. `key` tells this time from others.
+    One that could not be delivered is tried again under its own key; one that was never written, or
+    of which nothing was kept, is written now. `key` tells this time from others.
 
     Raises:
         LetterRefusedError: when it was not paid, the first one is still on its way, or there is no
@@ -101,7 +101,7 @@ def put_receipt_again(
         template=first.template,
         supporter_id=charge.supporter_id,
         language=first.language,
-        context=first.context,
+        context=first.context or _context(runtime, charge, pledge, now),
         now=now,
     )
 

@@ -224,7 +224,8 @@ class Words:
         about = facts["key"].split(":")
         means = [f"About {about[1]} {about[2]}."] if len(about) > 2 else []
         if facts["error"]:
-            means.insert(0, f"The mail server said “{facts['error']}” ({facts['tries']} tries).")
+            tries = "1 try" if facts["tries"] == 1 else f"{facts['tries']} tries"
+            means.insert(0, f"It did not go out: “{facts['error']}” ({tries}).")
         return Entry(at=at, title=f"Email: {name}, {MAIL_STATES[facts['status']]}", means=means,
                      tone="bad" if facts["status"] == "failed" else "")  # fmt: skip
 

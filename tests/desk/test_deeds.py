@@ -458,6 +458,18 @@ def test_a_receipt_is_sent_again_as_it_was(
     assert wrong(runtime) == []
 
 
+def test_a_receipt_of_which_nothing_was_kept_is_written_anew(
+    desk: FlaskClient, runtime: Runtime, reader: Reader
+) -> None:
+    """As of a history that was taken over from elsewhere."""
+    deliver_all(runtime, runtime.clock.now())
+    rows(runtime, "UPDATE outbox SET context = '{}' RETURNING id")
+    path = f"{HOME}/charges/{reader.charge_id}/receipt"
+    assert told(desk, press(desk, path, desk.get(path)))
+    *_, again = letters(runtime, "receipt")
+    assert "$5" in written(runtime, again).text
+
+
 def test_a_receipt_that_was_refused_is_tried_again_under_its_own_key(
     desk: FlaskClient, runtime: Runtime, reader: Reader
 ) -> None:
