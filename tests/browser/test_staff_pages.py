@@ -22,8 +22,10 @@ from werkzeug.serving import make_server
 
 from billing.charges.domain import ChargeStatus
 from billing.charges.tables import Charge
+from billing.charges.tables_after import FraudWarning
 from billing.pledges.domain import PledgeStatus
 from billing.pledges.tables import Pledge
+from billing.reminders.tables import Reminder
 from billing.revenue.exports.catalogue import TABLES
 from billing.revenue.rebuild import keep_up
 from billing.runtime import Runtime
@@ -64,6 +66,8 @@ EXAMPLES: dict[str, str | Select[tuple[int]]] = {
     .where(Charge.status == ChargeStatus.SUCCEEDED)
     .order_by(Charge.id),
     "pledge_id": select(Pledge.id).where(Pledge.status == PledgeStatus.ACTIVE).order_by(Pledge.id),
+    "warning_id": select(FraudWarning.id),
+    "reminder_id": select(Reminder.id).where(Reminder.erased_at.is_(None)).order_by(Reminder.id),
     "about": "pledge",
     "name": TABLES[0].name,
     "token": "broken",
@@ -188,6 +192,24 @@ def glance_at(visitor: Person, path: str, name: str, pictures: Path) -> list[str
     return faults_of(visitor) + violations_of_words(visitor.page)
 
 
+def doubt(runtime: Runtime) -> None:
+    """Have the card's network warn of a payment, whose pledge waits for a decision."""
+    with runtime.database.transaction() as session:
+        running = EXAMPLES["pledge_id"]
+        assert not isinstance(running, str)
+        pledge = session.get_one(Pledge, session.scalar(running.limit(1)))
+        pledge.held_since = warned_at = runtime.clock.now()
+        charge_id = session.scalar(select(Charge.id).where(Charge.pledge_id == pledge.id).limit(1))
+        session.add(
+            FraudWarning(
+                stripe_warning_id="issfr_1",
+                charge_id=charge_id,
+                fraud_type="made_with_stolen_card",
+                warned_at=warned_at,
+            )
+        )
+
+
 def test_every_page_of_a_newsroom_a_year_old(
     chromium: Browser,
     served: WebAlone,
@@ -198,6 +220,7 @@ def test_every_page_of_a_newsroom_a_year_old(
 ) -> None:
     assert stripe.url
     assert seed_demo(runtime)
+    doubt(runtime)
     keep_up(runtime)
     faults: dict[str, list[str]] = {}
     with staff(chromium, served, runtime, Role.ADMIN) as admin:

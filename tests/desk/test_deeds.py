@@ -301,7 +301,9 @@ def test_numbers_that_nothing_has_are_not_found(admin: FlaskClient, reader: Read
         "charges/77/take-back",
         f"charges/{reader.charge_id}/take-back",
     ):
-        assert admin.get(f"{HOME}/{path}").status_code == HTTPStatus.NOT_FOUND, path
+        missing = admin.get(f"{HOME}/{path}")
+        assert missing.status_code == HTTPStatus.NOT_FOUND, path
+        assert 'href="/staff/"' in missing.text
         data = {"key": "0" * 32, "reason": WHY}
         answer = admin.post(f"{HOME}/{path.partition('?')[0]}", data=data)
         expected = HTTPStatus.METHOD_NOT_ALLOWED if path == "77" else HTTPStatus.NOT_FOUND
