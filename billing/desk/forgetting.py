@@ -43,7 +43,7 @@ def stop_reminders(session: Session, reminder_id: int, *, now: datetime) -> Outc
         ReminderNotFoundError: when there is no such reminder.
         StalePageError: when its address had been forgotten before.
     """
-    _lock(session, reminder_id)
+    _digest(session, reminder_id)
     reminders.unsubscribe(session, reminder_id, now=now)
     words = (
         "No reminder goes to this address any more, even where somebody asks for one. The address "
@@ -62,7 +62,7 @@ def erase_reminders(
         StalePageError: when its address had been forgotten before.
         DeskError: in words, when a supporter has this address.
     """
-    digest = _lock(session, reminder_id)
+    digest = _digest(session, reminder_id)
     supporter_id = look_at_reminder(session, runtime.vault, reminder_id).supporter_id
     if supporter_id is not None:
         raise DeskError(
@@ -74,9 +74,9 @@ def erase_reminders(
     return Outcome("The address was erased, and no email goes to it. The reminder only counts.", {})
 
 
-def _lock(session: Session, reminder_id: int) -> bytes:
-    """The digest of a reminder's address, the reminder locked."""
-    found = session.get(Reminder, reminder_id, with_for_update=True, populate_existing=True)
+def _digest(session: Session, reminder_id: int) -> bytes:
+    """The digest of a reminder's address. What follows locks in its own order, as the link does."""
+    found = session.get(Reminder, reminder_id)
     if found is None:
         raise ReminderNotFoundError(reminder_id)
     if found.email_digest is None:
