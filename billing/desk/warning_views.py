@@ -15,7 +15,7 @@ from billing.desk.errors import DeskError
 from billing.desk.money_actions import refuse_what_stripe_would
 from billing.desk.pages import NUMBER, PREFIX, answer, deed, page
 from billing.desk.payment import look
-from billing.staff.audit_trail import AuditAction, Subject
+from billing.staff.audit_trail import AuditAction, Subject, record
 from billing.staff.domain import Role
 from billing.staff.guard import requires, signed_in
 from billing.staff.step_up import step_up
@@ -29,7 +29,17 @@ blueprint = Blueprint(
 @blueprint.get("")
 @requires(Role.DESK)
 def warning(warning_id: int) -> ResponseReturnValue:
-    """What the warning is about, what was decided, or what can be."""
+    """What the warning is about, what was decided, or what can be; the look is written down."""
+    supporter_id = look(_find(warning_id).charge_id).charge.supporter_id
+    with runtime().database.transaction() as session:
+        record(
+            session,
+            signed_in().staff_member_id,
+            AuditAction.PERSON_SEEN,
+            runtime().clock.now(),
+            subject=Subject("supporter", supporter_id),
+            detail={"warning": warning_id},
+        )
     return _show("desk/warning.html", warning_id)
 
 

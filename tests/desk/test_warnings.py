@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from billing.charges.refunds import claim_refunds, send
 from billing.pledges.domain import EndReason, PledgeStatus
 from billing.runtime import Runtime
-from billing.staff.audit_trail import Line, read
+from billing.staff.audit_trail import Line, Subject, read
 from billing.staff.domain import Role
 from tests.support.after import Advance, Reader, hear, paid_renewal, rows, run_sql, wrong
 from tests.support.desk import HOME, WHY, press, problem, told
@@ -53,13 +53,18 @@ def deeds(runtime: Runtime) -> list[Line]:
         return sorted(lines, key=lambda line: line.id)
 
 
-def test_a_warning_is_led_to_from_wherever_it_is_told(desk: FlaskClient, reader: Reader) -> None:
+def test_a_warning_is_led_to_from_wherever_it_is_told(
+    desk: FlaskClient, runtime: Runtime, reader: Reader
+) -> None:
     for path in ("/staff/", HOME, f"{HOME}/1", f"/staff/revenue/charges/{reader.charge_id}"):
         assert f'href="{WARNING}"' in desk.get(path).text, path
     today = desk.get("/staff/").text
     assert f'<a href="/staff/revenue/charges/{reader.charge_id}">charge 1</a>' in today
     assert f'<a href="/staff/revenue/pledges/{reader.pledge_id}">pledge 1</a>' in today
     page = desk.get(WARNING).text
+    with runtime.database.transaction() as session:
+        seen = read(session, action="person_seen").lines[0]
+    assert (seen.who, seen.subject, seen.detail) == ("Ada", Subject("supporter", 1), {"warning": 1})
     assert "made with stolen card" in page
     assert "nothing is taken for pledge 1 until somebody decides" in page
     assert f'href="{KEEP}"' in page
