@@ -1,8 +1,9 @@
 """What a figure is made of: ledger transactions or movements, a page at a time, newest first.
 
 A page begins behind the last line of the one before (its day or moment, and its id), so that each
-costs the same however deep, and what is added meanwhile moves nothing. The lines are chosen by the
-same rules as the sums (`fold_sql`, `fold_moves`): a test adds them up.
+costs the same however deep, and what is added meanwhile moves nothing. It reads the days only on
+which the rollups have lines (`newest.py`). The lines are chosen by the same rules as the sums
+(`fold_sql`, `fold_moves`): a test adds them up.
 """
 
 from __future__ import annotations
@@ -14,15 +15,30 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, BigInteger, Date, String, TextClause, bindparam, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Date,
+    String,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    func,
+    text,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from billing.db import UtcDateTime
-from billing.revenue.cells import find_sources
-from billing.revenue.days import Days
+from billing.pledges.domain import Cadence
+from billing.revenue.cells import Cells, find_sources
+from billing.revenue.days import Days, day_of
 from billing.revenue.filters import FilterError, Filters
-from billing.revenue.fold_sql import CADENCE_AT, RECEIVED, SAME_SOURCE, SIDES
-from billing.revenue.tables import MoveKind
+from billing.revenue.fold_sql import RECEIVED, SIDES
+from billing.revenue.newest import Counted, day_batches, read_pages
+from billing.revenue.tables import MoveKind, RevenueMoney, RevenuePromise
 
 PAGE = 50
 _AFTER = re.compile(r"(\d{1,17})-(\d{1,19})-(-1|0|1)", re.ASCII)
@@ -49,6 +65,8 @@ _ACCOUNTS = {
     MoneyFigure.DISPUTES: ("disputes",),
     MoneyFigure.OTHER: ("other",),
 }
+_RARE = (MoneyFigure.REFUNDS, MoneyFigure.DISPUTES, MoneyFigure.OTHER)
+"""So few, however long the period, that they are walked through by an index of their own."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,7 @@ def read_place(written: str | None) -> Place | None:
 def money_lines(
     session: Session,
     filters: Filters,
+    cells: Cells,
     figure: MoneyFigure,
     *,
     settled_currency: str,
@@ -142,20 +161,31 @@ def money_lines(
     after: Place | None,
     limit: int = PAGE,
 ) -> list[MoneyLine]:
-    """The ledger transactions of a figure. At most two queries."""
-    statement = money_statement(
-        session,
-        filters,
-        figure,
-        settled_currency=settled_currency,
-        zone=zone,
-        after=after,
-        limit=limit,
+    """The ledger transactions of a figure, as far as they are in the rollups. Four queries."""
+    given = _of_money(session, filters, figure, settled_currency, zone)
+    if after is not None:
+        given |= {"moment": after.at, "id": after.id}
+
+    def read(days: list[date], limit: int) -> list[MoneyLine]:
+        query = _money_query(filters, figure, page=True, after=after is not None)
+        rows = session.execute(bound(query, {**given, "days": days, "limit": limit}))
+        return [MoneyLine(**row._mapping) for row in rows]  # noqa: SLF001 - a row as a mapping
+
+    if figure in _RARE:
+        return read([], limit)
+    counted = Counted(
+        table=RevenueMoney,
+        cells=cells,
+        of=lambda level: and_(
+            cells.of(RevenueMoney, paid=True, level=level),
+            RevenueMoney.settled_currency == settled_currency,
+            _RHYTHM.get(figure, true()),
+        ),
+        lines=_payments(figure),
     )
-    return [
-        MoneyLine(**row._mapping)  # noqa: SLF001 - a row as a mapping
-        for row in session.execute(statement)
-    ]
+    begun = None if after is None else day_of(after.at, zone)
+    batches = day_batches(session, counted, filters.period, after=begun, wanted=limit)
+    return read_pages(batches, read, limit)
 
 
 def money_statement(
@@ -165,70 +195,56 @@ def money_statement(
     *,
     settled_currency: str,
     zone: ZoneInfo,
-    after: Place | None = None,
-    limit: int | None = None,
 ) -> TextClause:
-    """What finds the ledger transactions of a figure, all of them without a `limit`."""
-    days = Days(filters.period.first, filters.period.last, zone)
-    given = {
-        **parameters(session, filters),
-        "starts_at": days.starts_at,
-        "ends_at": days.ends_at,
-        "settled": settled_currency,
-        "accounts": list(_ACCOUNTS.get(figure, ())),
-        "limit": limit,
-    }
-    if after is not None:
-        given["moment"] = after.at
-        given["id"] = after.id
-    return bound(_money_query(filters, figure, after=after is not None), given)
+    """What finds all ledger transactions of a figure."""
+    given = _of_money(session, filters, figure, settled_currency, zone)
+    return bound(_money_query(filters, figure, page=False, after=False), given)
 
 
 def move_lines(
     session: Session,
     filters: Filters,
+    cells: Cells,
     kind: MoveKind | None,
     *,
     after: Place | None,
     limit: int = PAGE,
 ) -> list[MoveLine]:
-    """The movements of a bridge, all or of one kind. At most two queries."""
-    statement = move_statement(session, filters, kind, after=after, limit=limit)
-    return [
-        MoveLine(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
-        for row in session.execute(statement)
-    ]
-
-
-def move_statement(
-    session: Session,
-    filters: Filters,
-    kind: MoveKind | None,
-    *,
-    after: Place | None = None,
-    limit: int | None = None,
-) -> TextClause:
-    """What finds the movements of a bridge, all of them without a `limit`."""
-    given = {
-        **parameters(session, filters),
-        "first": filters.period.first,
-        "last": filters.period.last,
-        "limit": limit,
-    }
-    conditions = [fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")]
-    if kind is not None:
-        conditions.append("v.kind = :kind")
-        given["kind"] = kind.value
+    """The movements of a bridge, all or of one kind. Four queries."""
+    given, conditions = _of_moves(session, filters, kind)
     if after is not None:
         conditions.append("(v.day, v.origin_id, v.part) < (:day, :id, :part)")
         given |= {"day": after.day, "id": after.id, "part": after.part}
-    where = " AND ".join(conditions)
-    query = f"""
-        SELECT v.origin_id, v.part, v.supporter_id, v.pledge_id, v.day, v.kind, v.currency,
-               v.yearly_minor, v.cadence
-        FROM revenue_moves v WHERE v.day >= :first AND v.day <= :last AND {where}
-        ORDER BY v.day DESC, v.origin_id DESC, v.part DESC LIMIT :limit"""
-    return bound(query, given)
+
+    def read(days: list[date], limit: int) -> list[MoveLine]:
+        query = f"{_move_query([*conditions, 'v.day = ANY(:days)'])} LIMIT :limit"
+        return [
+            MoveLine(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
+            for row in session.execute(bound(query, {**given, "days": days, "limit": limit}))
+        ]
+
+    counted = moves_counted(cells, true() if kind is None else RevenuePromise.kind == kind)
+    begun = None if after is None else after.day
+    return read_pages(
+        day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
+    )
+
+
+def move_statement(session: Session, filters: Filters, kind: MoveKind | None) -> TextClause:
+    """What finds all movements of a bridge, or all of one kind."""
+    given, conditions = _of_moves(session, filters, kind)
+    return bound(_move_query([*conditions, "v.day >= :first AND v.day <= :last"]), given)
+
+
+def moves_counted(cells: Cells, which: ColumnElement[bool]) -> Counted:
+    """How many movements there are, by day."""
+    table = RevenuePromise
+    return Counted(
+        table=table,
+        cells=cells,
+        of=lambda level: and_(cells.of(table, level=level), which, table.moves > 0),
+        lines=table.moves,
+    )
 
 
 def place_of_money(line: MoneyLine) -> Place:
@@ -263,9 +279,54 @@ def fitting(filters: Filters, cadence: str, currency: str, source: str, country:
     return " AND ".join(conditions)
 
 
-def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
-    """Walks down the index of moments, of one account where it is one, line after line."""
-    below = "AND (t.occurred_at, t.id) < (:moment, :id)" if after else ""
+_RHYTHM = {
+    MoneyFigure.GIFTS: RevenueMoney.cadence == Cadence.ONCE,
+    MoneyFigure.PLEDGES: RevenueMoney.cadence != Cadence.ONCE,
+}
+
+
+def _payments(figure: MoneyFigure) -> ColumnElement[int]:
+    """How many lines a row of sums stands for: a payment each, and one where it has no more.
+
+    Not every payment has a fee: where there are no fees, nothing is relied on.
+    """
+    lines: ColumnElement[int] = func.greatest(func.abs(RevenueMoney.payments), 1)
+    if figure is MoneyFigure.FEES:
+        return case((RevenueMoney.fees == 0, 0), else_=lines)
+    return lines
+
+
+def _of_money(
+    session: Session, filters: Filters, figure: MoneyFigure, settled_currency: str, zone: ZoneInfo
+) -> dict[str, object]:
+    """What the conditions of a list of money are given. At most one query."""
+    days = Days(filters.period.first, filters.period.last, zone)
+    return {
+        **parameters(session, filters),
+        "first": days.first,
+        "last": days.last,
+        "starts_at": days.starts_at,
+        "ends_at": days.ends_at,
+        "settled": settled_currency,
+        "accounts": list(_ACCOUNTS.get(figure, ())),
+    }
+
+
+def _money_query(filters: Filters, figure: MoneyFigure, *, page: bool, after: bool) -> str:
+    """A page walks through some days; a whole list through the period, day after day."""
+    chosen = [fitting(filters, "r.cadence", "r.paid_currency", "r.source_id", "r.country")]
+    order = "r.occurred_at DESC, r.transaction_id DESC"
+    if figure in _RARE:
+        rare = ", ".join(f"'{each}'" for each in _RARE)
+        chosen.append(f"r.account = '{figure}' AND r.account IN ({rare})")
+        chosen.append("r.occurred_at >= :starts_at AND r.occurred_at < :ends_at")
+    elif page:
+        chosen.append("r.day = ANY(:days)")
+    else:
+        chosen.append("r.day >= :first AND r.day <= :last")
+        order = f"r.day DESC, {order}"
+    if after:
+        chosen.append("(r.occurred_at, r.transaction_id) < (:moment, :id)")
     part = {
         MoneyFigure.FEES: "CASE WHEN line.account = 'other' THEN 0 ELSE line.fee END",
         MoneyFigure.NET: "CASE WHEN line.account = 'other' THEN 0 ELSE line.net END",
@@ -274,32 +335,37 @@ def _money_query(filters: Filters, figure: MoneyFigure, *, after: bool) -> str:
         MoneyFigure.DISPUTES: "-(line.net + line.fee)",
     }.get(figure, "line.net + line.fee")
     of_account = "AND line.account = ANY(:accounts)" if figure in _ACCOUNTS else ""
-    chosen = fitting(
-        filters, "known.cadence", "line.paid_currency", "s.id", "coalesce(c.card_country, '')"
-    )
-    source = f"JOIN revenue_sources s ON {SAME_SOURCE.format(row='c')}"
-    walked = "ledger_transactions t"
-    if len(_ACCOUNTS.get(figure, ())) == 1:
-        walked = f"""(
-            SELECT t.* FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
-            WHERE e.account = '{_ACCOUNTS[figure][0]}'
-              AND e.occurred_at >= :starts_at AND e.occurred_at < :ends_at) AS t"""
     return f"""
-        SELECT t.id, t.charge_id, c.supporter_id, t.category, t.occurred_at, known.cadence,
+        SELECT t.id, t.charge_id, c.supporter_id, t.category, t.occurred_at, r.cadence,
                line.settled_currency, ({part})::bigint AS minor, line.paid_currency,
                line.paid::bigint AS paid_minor
-        FROM {walked}
+        FROM (SELECT * FROM revenue_lines r WHERE {" AND ".join(chosen)} ORDER BY {order}) AS r
+        JOIN ledger_transactions t ON t.id = r.transaction_id
         CROSS JOIN LATERAL ({_LINE}) AS line
         LEFT JOIN charges c ON c.id = t.charge_id
-        LEFT JOIN pledges p ON p.id = c.pledge_id
-        {source if "sources" in chosen else ""}
-        CROSS JOIN LATERAL (SELECT CASE WHEN line.account = 'gifts' THEN 'once'
-            WHEN c.id IS NULL THEN '' WHEN p.id IS NULL THEN 'once'
-            ELSE {CADENCE_AT.format(moment="c.created_at")} END AS cadence) AS known
-        WHERE t.occurred_at >= :starts_at AND t.occurred_at < :ends_at {below}
-          AND t.category NOT IN ('payout', 'payout_reversal')
-          AND line.settled_currency = :settled AND ({part}) <> 0 {of_account} AND {chosen}
-        ORDER BY t.occurred_at DESC, t.id DESC LIMIT :limit"""
+        WHERE line.settled_currency = :settled AND ({part}) <> 0 {of_account}
+        ORDER BY {order}{" LIMIT :limit" if page else ""}"""
+
+
+def _of_moves(
+    session: Session, filters: Filters, kind: MoveKind | None
+) -> tuple[dict[str, object], list[str]]:
+    """What the conditions of a list of movements are given, and these. At most one query."""
+    given = parameters(session, filters)
+    given |= {"first": filters.period.first, "last": filters.period.last}
+    conditions = [fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")]
+    if kind is not None:
+        conditions.append("v.kind = :kind")
+        given["kind"] = kind.value
+    return given, conditions
+
+
+def _move_query(conditions: list[str]) -> str:
+    return f"""
+        SELECT v.origin_id, v.part, v.supporter_id, v.pledge_id, v.day, v.kind, v.currency,
+               v.yearly_minor, v.cadence
+        FROM revenue_moves v WHERE {" AND ".join(conditions)}
+        ORDER BY v.day DESC, v.origin_id DESC, v.part DESC"""
 
 
 _LINE = f"""
@@ -319,6 +385,8 @@ _LINE = f"""
 
 _TYPES: dict[str, Any] = {
     "starts_at": UtcDateTime,
+    "starts": ARRAY(UtcDateTime),
+    "ends": ARRAY(UtcDateTime),
     "ends_at": UtcDateTime,
     "moment": UtcDateTime,
     "accounts": ARRAY(String),
@@ -326,6 +394,7 @@ _TYPES: dict[str, Any] = {
     "first": Date,
     "last": Date,
     "day": Date,
+    "days": ARRAY(Date),
     "id": BigInteger,
     "part": BigInteger,
     "limit": BigInteger,

@@ -37,10 +37,12 @@ from billing.revenue.fold_moves import (
 )
 from billing.revenue.fold_sql import (
     BY_DAY,
+    MONEY_SUMS,
     daily,
     details_of,
+    kept_lines,
     keys_of,
-    money_sums,
+    moved_lines,
     renewal_sums,
     sum_months,
     sums_of,
@@ -89,7 +91,14 @@ def number_all(session: Session) -> None:
 
 def fill_money(session: Session, history: History) -> None:
     """Count payments and renewals, gifts and what readers do before they pay."""
-    _add_up(session, history, "revenue_money", money_sums(_OLD), ("ledger_transactions", "id"))
+    _add_up(
+        session,
+        history,
+        "revenue_money",
+        MONEY_SUMS,
+        ("ledger_transactions", "id"),
+        of=f"WITH {moved_lines(_OLD)}, {kept_lines(history.to)}",
+    )
     _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
     _fill_givers(session, history)
     steps = step_sums("SELECT source_id, day, step, times FROM reader_steps")
@@ -108,7 +117,7 @@ def fill_promises(session: Session, history: History) -> None:
 
 HALVES: dict[Callable[[Session, History], None], tuple[str, ...]] = {
     fill_money: (
-        "revenue_money", "revenue_renewals", "revenue_gifts", "revenue_givers",
+        "revenue_money", "revenue_lines", "revenue_renewals", "revenue_gifts", "revenue_givers",
         "revenue_conversions", "revenue_steps",
     ),
     fill_promises: (
@@ -144,9 +153,18 @@ def without_indexes(session: Session, tables: Sequence[str]) -> Iterator[None]:
 
 
 def _add_up(
-    session: Session, history: History, table: str, sums: str, chunks: tuple[str, str] | None
+    session: Session,
+    history: History,
+    table: str,
+    sums: str,
+    chunks: tuple[str, str] | None,
+    *,
+    of: str = "",
 ) -> None:
-    """Sums by source and country, a chunk at a time, then all slices at once."""
+    """Sums by source and country, a chunk at a time, then all slices at once.
+
+    `of` names queries that `sums` are made of, where they are not within it.
+    """
     details, names = ", ".join(details_of(table)), sums_of(table)
     key = f"source_id, country, {details}"
     session.execute(
@@ -157,7 +175,7 @@ def _add_up(
     )
     for after, until in [(0, 0)] if chunks is None else _chunks(session, *chunks):
         given = {"horizon": history.horizon, "after": after, "until": until}
-        run(session, f"INSERT INTO parts {sums}", history.days, given)
+        run(session, f"{of} INSERT INTO parts {sums}", history.days, given)
     added = ", ".join(f"sum({name})::bigint AS {name}" for name in names)
     columns = ", ".join((*keys_of(table), *names))
     session.execute(text("ANALYZE parts"))

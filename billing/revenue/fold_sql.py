@@ -2,7 +2,7 @@
 
 They are built from our own names only. `new` is the condition that says which rows are meant; `to`
 is put before the names of the rollups: empty for the real ones, `pg_temp.` for those of a rebuild.
-What is added up goes through three steps: sums by source and country (`money_sums`,
+What is added up goes through three steps: sums by source and country (`MONEY_SUMS`,
 `renewal_sums`), the same in every slice (`daily`), and what of it belongs to months that are over
 (`monthly`).
 """
@@ -203,10 +203,9 @@ def unknown_sources(rows: str) -> str:
     WHERE s.id IS NULL"""
 
 
-def money_sums(new: str) -> str:
-    """What ledger transactions `t` moved, by source and country; needs `first` and `begins`."""
-    return f"""
-    WITH moved AS MATERIALIZED (
+def moved_lines(new: str) -> str:
+    """Named queries, at last `known`: ledger transactions `t`; needs `first` and `begins`."""
+    return f"""moved AS MATERIALIZED (
         SELECT t.id, t.charge_id, t.occurred_at,
                max(e.account) FILTER (WHERE e.account NOT IN {SIDES})
                    AS account,
@@ -221,8 +220,9 @@ def money_sums(new: str) -> str:
                    WHERE e.account NOT IN {SIDES})::bigint AS paid
         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
         WHERE {new} GROUP BY t.id
-    ), known AS (
-        SELECT {day_of("m.occurred_at")} AS day, m.account, m.net + m.fee AS amount, m.net, m.fee,
+    ), known AS MATERIALIZED (
+        SELECT m.id, m.occurred_at,
+               {day_of("m.occurred_at")} AS day, m.account, m.net + m.fee AS amount, m.net, m.fee,
                m.settled_currency, coalesce(m.paid_currency, m.settled_currency) AS paid_currency,
                m.paid, coalesce(s.id, 0) AS source_id, coalesce(c.card_country, '') AS country,
                CASE WHEN m.account = 'gifts' THEN 'once' WHEN c.id IS NULL THEN ''
@@ -235,7 +235,10 @@ def money_sums(new: str) -> str:
         LEFT JOIN pledges p ON p.id = c.pledge_id
         {SOURCE_OF.format(row="c")}
         WHERE m.account IS DISTINCT FROM 'bank'
-    )
+    )"""
+
+
+MONEY_SUMS = """
     SELECT source_id, country, day, cadence, paid_currency, settled_currency,
            sum(payment)::bigint AS payments,
            coalesce(sum(payment * months) FILTER (WHERE cadence <> 'once'), 0)::bigint
@@ -249,12 +252,25 @@ def money_sums(new: str) -> str:
                AS fees,
            coalesce(sum(net) FILTER (WHERE account = 'other'), 0)::bigint AS other
     FROM known GROUP BY 1, 2, 3, 4, 5, 6"""
+"""What the lines of `moved_lines` come to, by source and country."""
+
+
+def kept_lines(to: str) -> str:
+    """A named query that writes a line for each of `moved_lines`, by which lists find it."""
+    return f"""kept_lines AS (
+        INSERT INTO {to}revenue_lines (day, country, paid_currency, cadence, source_id,
+                                       occurred_at, transaction_id, account)
+        SELECT day, country, paid_currency, cadence, source_id, occurred_at, id,
+               coalesce(account, '')
+        FROM known
+    )"""
 
 
 def fold_money(new: str) -> str:
-    """Add ledger transactions `t`; needs `months_until` beside what `money_sums` does."""
+    """Add ledger transactions `t`; needs `months_until` beside what `moved_lines` does."""
     return f"""
-    WITH joint AS MATERIALIZED ({money_sums(new)}),
+    WITH {moved_lines(new)}, {kept_lines("")},
+    joint AS MATERIALIZED ({MONEY_SUMS}),
     {daily("revenue_money", "joint")}
     {add("revenue_money", "", with_months("revenue_money", "daily"))}"""
 
@@ -306,7 +322,12 @@ def fold_renewals(new: str) -> str:
 
 
 def zero(table: str, row: str) -> str:
-    """Whether a row says nothing: every sum of it is 0. A line of one person always says much."""
+    """Whether a row says nothing: every sum of it is 0. A line of one person always says much.
+
+    So does a day's money, even where what moved cancels out: lists are read of the days it names.
+    """
+    if table == "revenue_money":
+        return "false"
     return " AND ".join(f"{row}.{name} = 0" for name in _SUMS.get(table, ())) or "false"
 
 

@@ -28,11 +28,17 @@ from billing.charges.tables_after import Payout, PayoutLine
 from billing.ledger.domain import Account
 from billing.ledger.tables import LedgerEntry, LedgerTransaction
 from billing.pledges.domain import Cadence
-from billing.revenue.cells import find_sources
+from billing.revenue.cells import Cells, find_sources
 from billing.revenue.days import Days
 from billing.revenue.drilldown import Place
 from billing.revenue.filters import Filters
-from billing.revenue.tables_giving import RevenueGiver, RevenueStart
+from billing.revenue.newest import Counted, day_batches, read_pages
+from billing.revenue.tables_giving import (
+    RevenueBegun,
+    RevenueConversions,
+    RevenueGiver,
+    RevenueStart,
+)
 
 
 class GiverStep(StrEnum):
@@ -128,43 +134,86 @@ class PaidOut:
 
 
 def giver_lines(
-    session: Session, filters: Filters, step: GiverStep, *, after: Place | None, limit: int
+    session: Session,
+    filters: Filters,
+    cells: Cells,
+    step: GiverStep,
+    *,
+    after: Place | None,
+    limit: int,
 ) -> list[GiverLine]:
-    """Givers whose first gift was in the period, the latest first. Two queries at most."""
-    table = RevenueGiver
+    """Givers whose first gift was in the period, the latest first. Four queries."""
+    table, sums = RevenueGiver, RevenueConversions
     days = {GiverStep.WITHIN_30: 30, GiverStep.WITHIN_90: 90, GiverStep.WITHIN_365: 365}
     which: ColumnElement[bool] = true()
+    counted: Any = sums.givers
     if step is GiverStep.AGAIN:
-        which = table.again_on.is_not(None)
+        which, counted = table.again_on.is_not(None), sums.again
     elif step is GiverStep.HAD_PLEDGED:
-        which = table.pledged_on < table.day
+        which, counted = table.pledged_on < table.day, sums.had_pledged
     elif step in days:
         which = and_(table.pledged_on >= table.day, table.pledged_on <= table.day + days[step])
-    columns = [getattr(table, name) for name in GiverLine.__dataclass_fields__]
-    query = select(*columns).where(*_chosen(session, filters, table), which)
+        counted = getattr(sums, f"within_{days[step]}")
     if filters.cadence not in (None, Cadence.ONCE):
         return []
-    query = query.order_by(table.day.desc(), table.supporter_id.desc()).limit(limit)
+    columns = [getattr(table, name) for name in GiverLine.__dataclass_fields__]
+    query = select(*columns).where(*_chosen(session, filters, table), which)
+    query = query.order_by(table.day.desc(), table.supporter_id.desc())
     if after is not None:
         query = query.where(tuple_(table.day, table.supporter_id) < (after.day, after.id))
-    return [GiverLine(**row) for row in session.execute(query).mappings()]
+
+    def read(days: list[date], limit: int) -> list[GiverLine]:
+        found = session.execute(query.where(table.day.in_(days)).limit(limit))
+        return [GiverLine(**row) for row in found.mappings()]
+
+    of = Counted(
+        table=sums,
+        cells=cells,
+        of=lambda level: and_(cells.of_gifts(sums, level=level), counted > 0),
+        lines=counted,
+    )
+    begun = None if after is None else after.day
+    return read_pages(
+        day_batches(session, of, filters.period, after=begun, wanted=limit), read, limit
+    )
 
 
 def start_lines(
-    session: Session, filters: Filters, step: StartStep, *, after: Place | None, limit: int
+    session: Session,
+    filters: Filters,
+    cells: Cells,
+    step: StartStep,
+    *,
+    after: Place | None,
+    limit: int,
 ) -> list[StartLine]:
-    """Pledges that began in the period, the latest first. Two queries at most."""
-    table = RevenueStart
+    """Pledges that began in the period, the latest first. Four queries."""
+    table, sums = RevenueStart, RevenueBegun
     columns = [getattr(table, name) for name in StartLine.__dataclass_fields__]
     query = select(*columns).where(*_chosen(session, filters, table))
+    counted = sums.pledges
     if filters.cadence is not None:
         query = query.where(table.cadence == filters.cadence.value)
     if step is StartStep.STAYED:
-        query = query.where(table.stayed)
-    query = query.order_by(table.day.desc(), table.pledge_id.desc()).limit(limit)
+        query, counted = query.where(table.stayed), sums.stayed
+    query = query.order_by(table.day.desc(), table.pledge_id.desc())
     if after is not None:
         query = query.where(tuple_(table.day, table.pledge_id) < (after.day, after.id))
-    return [StartLine(**row) for row in session.execute(query).mappings()]
+
+    def read(days: list[date], limit: int) -> list[StartLine]:
+        found = session.execute(query.where(table.day.in_(days)).limit(limit))
+        return [StartLine(**row) for row in found.mappings()]
+
+    of = Counted(
+        table=sums,
+        cells=cells,
+        of=lambda level: and_(cells.of(sums, level=level), counted > 0),
+        lines=counted,
+    )
+    begun = None if after is None else after.day
+    return read_pages(
+        day_batches(session, of, filters.period, after=begun, wanted=limit), read, limit
+    )
 
 
 def payout_totals(session: Session, filters: Filters, zone: ZoneInfo) -> list[PayoutTotal]:
@@ -238,7 +287,8 @@ def paid_out(
 
 
 def _chosen(session: Session, filters: Filters, table: Any) -> list[ColumnElement[bool]]:
-    found = [table.day >= filters.period.first, table.day <= filters.period.last]
+    """What filters ask of a line. At most one query."""
+    found = []
     if filters.names:
         found.append(table.source_id.in_(find_sources(session, filters)))
     if filters.country is not None:

@@ -54,8 +54,9 @@ def givers() -> str:
         extra = asked.filters.extra
         step = chosen(GiverStep, extra.get("step", "all"), "step")
         found = listing.giver_lines(
-            session, asked.filters, step, after=read_place(extra.get("after")), limit=PAGE + 1
-        )
+            session, asked.filters, asked.cells, step,
+            after=read_place(extra.get("after")), limit=PAGE + 1,
+        )  # fmt: skip
         rest = (
             [Place(each.day.toordinal(), each.supporter_id) for each in found[PAGE - 1 : PAGE]]
             if len(found) > PAGE
@@ -107,8 +108,9 @@ def started() -> str:
         extra = asked.filters.extra
         step = chosen(StartStep, extra.get("step", "all"), "step")
         found = listing.start_lines(
-            session, asked.filters, step, after=read_place(extra.get("after")), limit=PAGE + 1
-        )
+            session, asked.filters, asked.cells, step,
+            after=read_place(extra.get("after")), limit=PAGE + 1,
+        )  # fmt: skip
         rest = (
             [Place(each.day.toordinal(), each.pledge_id) for each in found[PAGE - 1 : PAGE]]
             if len(found) > PAGE

@@ -134,6 +134,7 @@ def lines() -> str:
         found = drilldown.money_lines(
             session,
             asked.filters,
+            asked.cells,
             figure,
             settled_currency=asked.currency,
             zone=runtime().settings.newsroom.timezone,
@@ -161,8 +162,9 @@ def moves() -> str:
         extra = asked.filters.extra
         kind = chosen(MoveKind, extra["kind"], "kind") if "kind" in extra else None
         found = drilldown.move_lines(
-            session, asked.filters, kind, after=read_place(extra.get("after")), limit=PAGE + 1
-        )
+            session, asked.filters, asked.cells, kind,
+            after=read_place(extra.get("after")), limit=PAGE + 1,
+        )  # fmt: skip
         whole = reading.read_bridges(session, asked)[0]
         rest = [drilldown.place_of_move(found[PAGE - 1])] if len(found) > PAGE else []
         return {

@@ -105,7 +105,7 @@ def departed_list() -> str:
         rows = [each for each in rows if each.kind is kind]
         codes = _codes(name, (each.reason for each in rows))
         found = departed(
-            session, asked.filters, kind, codes,
+            session, asked.filters, asked.cells, kind, codes,
             after=read_place(extra.get("after")), limit=PAGE + 1,
         )  # fmt: skip
         rest = [place_of_departure(found[PAGE - 1])] if len(found) > PAGE else []
@@ -140,7 +140,7 @@ def renewals() -> str:
         [rows] = renewals_by_try(session, asked.cells, [asked.filters.period])
         codes = _codes(name, (each.reason for each in rows if each.reason))
         found = renewal_lines(
-            session, asked.filters, outcome, codes, zone=formats.zone, tries=tries,
+            session, asked.filters, asked.cells, outcome, codes, zone=formats.zone, tries=tries,
             after=read_place(extra.get("after")), limit=PAGE + 1,
         )  # fmt: skip
         rest = [place_of_renewal(found[PAGE - 1])] if len(found) > PAGE else []

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import and_
 from sqlalchemy.orm import Session
 
-from billing.revenue.days import Days
-from billing.revenue.drilldown import PAGE, Place, bound, fitting, parameters
+from billing.revenue.cells import Cells
+from billing.revenue.days import Days, day_of
+from billing.revenue.drilldown import (
+    PAGE,
+    Place,
+    bound,
+    fitting,
+    moves_counted,
+    parameters,
+)
 from billing.revenue.filters import Filters
 from billing.revenue.fold_sql import CADENCE_AT, SOURCE_OF, TRIES
-from billing.revenue.tables import MoveKind
+from billing.revenue.newest import Counted, day_batches, read_pages, without_gaps
+from billing.revenue.tables import MoveKind, RevenuePromise, RevenueRenewals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,28 +131,22 @@ def members(
 def departed(
     session: Session,
     filters: Filters,
+    cells: Cells,
     kind: MoveKind,
     reasons: Sequence[str],
     *,
     after: Place | None = None,
     limit: int = PAGE,
 ) -> list[Departure]:
-    """Who left in the period for any of some reasons, the latest first. At most two queries.
+    """Who left in the period for any of some reasons, the latest first. Four queries.
 
     Each reason is walked down its own index, so that rare ones cost no more than frequent ones.
     """
-    given = {
-        **parameters(session, filters),
-        "first": filters.period.first,
-        "last": filters.period.last,
-        "kind": kind.value,
-        "reasons": list(reasons),
-        "limit": limit,
-    }
+    given = {**parameters(session, filters), "kind": kind.value, "reasons": list(reasons)}
     place = ""
     if after is not None:
         place = "AND (v.day, v.origin_id) < (:day, :id)"
-        given |= {"day": date.fromordinal(after.moment), "id": after.id}
+        given |= {"day": after.day, "id": after.id}
     chosen = fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")
     query = f"""
         SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL (
@@ -150,19 +154,30 @@ def departed(
                    v.yearly_minor, v.cadence
             FROM revenue_moves v
             WHERE v.kind = :kind AND v.kind IN ('churn_voluntary', 'churn_involuntary')
-              AND v.reason = why.reason AND v.day >= :first AND v.day <= :last
+              AND v.reason = why.reason AND v.day = ANY(:days)
               AND {chosen} {place}
             ORDER BY v.day DESC, v.origin_id DESC LIMIT :limit) AS line
         ORDER BY line.day DESC, line.origin_id DESC LIMIT :limit"""
-    return [
-        Departure(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
-        for row in session.execute(bound(query, given))
-    ]
+
+    def read(days: list[date], limit: int) -> list[Departure]:
+        found = session.execute(bound(query, {**given, "days": days, "limit": limit}))
+        return [
+            Departure(**{**row._mapping, "kind": MoveKind(row.kind)})  # noqa: SLF001
+            for row in found
+        ]
+
+    table = RevenuePromise
+    counted = moves_counted(cells, and_(table.kind == kind, table.reason.in_(reasons)))
+    begun = None if after is None else after.day
+    return read_pages(
+        day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
+    )
 
 
 def renewal_lines(
     session: Session,
     filters: Filters,
+    cells: Cells,
     outcome: Outcome,
     reasons: Sequence[str],
     *,
@@ -171,32 +186,36 @@ def renewal_lines(
     after: Place | None = None,
     limit: int = PAGE,
 ) -> list[RenewalLine]:
-    """Renewals of the period, the latest first. At most two queries.
+    """Renewals of the period, the latest first, as far as they were counted. Four queries.
 
     `reasons` are Stripe's words for refusals; those that went through are listed for `DUE` only,
     whose reasons are not looked at. `tries` names the attempt that paid.
     """
-    days = Days(filters.period.first, filters.period.last, zone)
-    given: dict[str, Any] = {
-        **parameters(session, filters),
-        "starts_at": days.starts_at,
-        "ends_at": days.ends_at,
-        "reasons": list(reasons),
-        "limit": limit,
-    }
+    given: dict[str, Any] = {**parameters(session, filters), "reasons": list(reasons)}
     place = ""
     if after is not None:
         place = "AND (a.started_at, a.id) < (:moment, :id)"
-        given |= {"moment": _moment(after.moment), "id": after.id}
+        given |= {"moment": after.at, "id": after.id}
     paid = {Outcome.RECOVERED: "c.status = 'succeeded'", Outcome.UNPAID: "c.status <> 'succeeded'"}
     wanted = paid.get(outcome, "true")
     if tries is not None:
         wanted, given["wanted"] = f"{wanted} AND {_TRIED} = :wanted", tries
     query = _renewal_query(filters, f"{wanted} {place}", any_reason=outcome is Outcome.DUE)
-    return [
-        RenewalLine(**row._mapping)  # noqa: SLF001 - a row as a mapping
-        for row in session.execute(bound(query, given))
-    ]
+
+    def read(days: list[date], limit: int) -> list[RenewalLine]:
+        spans = [Days(each.first, each.last, zone) for each in without_gaps(days)]
+        moments = {
+            "starts": [each.starts_at for each in spans],
+            "ends": [each.ends_at for each in spans],
+        }
+        found = session.execute(bound(query, {**given, **moments, "limit": limit}))
+        return [RenewalLine(**row._mapping) for row in found]  # noqa: SLF001 - a row as a mapping
+
+    begun = None if after is None else day_of(after.at, zone)
+    counted = _renewals_counted(cells, outcome, reasons, tries)
+    return read_pages(
+        day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
+    )
 
 
 def place_of_member(line: Member) -> Place:
@@ -215,12 +234,30 @@ def place_of_renewal(line: RenewalLine) -> Place:
     return Place(whole * 10**6 + line.started_at.microsecond, line.attempt_id)
 
 
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
-
-
 _TRIED = f"""CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
                  ELSE {TRIES} END"""
+
+
+def _renewals_counted(
+    cells: Cells, outcome: Outcome, reasons: Sequence[str], tries: int | None
+) -> Counted:
+    """How many renewals there are of an outcome, by day."""
+    table = RevenueRenewals
+    lines: Any = {
+        Outcome.RECOVERED: table.recovered,
+        Outcome.UNPAID: table.renewals - table.recovered,
+    }.get(outcome, table.renewals)
+    which = [lines > 0]
+    if outcome is not Outcome.DUE:
+        which.append(table.reason.in_(reasons))
+    if tries is not None:
+        which.append(table.tries == tries)
+    return Counted(
+        table=table,
+        cells=cells,
+        of=lambda level: and_(cells.of(table, level=level), *which),
+        lines=lines,
+    )
 
 
 def _renewal_query(filters: Filters, wanted: str, *, any_reason: bool) -> str:
@@ -247,10 +284,14 @@ def _renewal_query(filters: Filters, wanted: str, *, any_reason: bool) -> str:
         {source}
         CROSS JOIN LATERAL (SELECT {CADENCE_AT.format(moment="c.created_at")} AS cadence) AS known
         WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session' AND {which}
-          AND a.started_at >= :starts_at AND a.started_at < :ends_at AND {wanted} AND {chosen}
+          AND a.started_at >= span.begins AND a.started_at < span.ends AND {wanted} AND {chosen}
         ORDER BY a.started_at DESC, a.id DESC LIMIT :limit"""
+    spans = "unnest(:starts, :ends) AS span (begins, ends)"
     if any_reason:
-        return lines
+        return f"""
+        SELECT line.* FROM {spans} CROSS JOIN LATERAL ({lines}) AS line
+        ORDER BY line.started_at DESC, line.attempt_id DESC LIMIT :limit"""
     return f"""
-        SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL ({lines}) AS line
+        SELECT line.* FROM {spans} CROSS JOIN unnest(:reasons) AS why (reason)
+        CROSS JOIN LATERAL ({lines}) AS line
         ORDER BY line.started_at DESC, line.attempt_id DESC LIMIT :limit"""

@@ -201,6 +201,37 @@ class RevenueMoney(Base):
     """What moved without our doing, after its fees; not part of any other sum."""
 
 
+class RevenueLine(Base):
+    """By what lists find a ledger transaction: its day, and all that filters ask for.
+
+    Everything a list needs to choose is in the key, whose index is read alone. What is rare in any
+    period is found by its account.
+    """
+
+    __tablename__ = "revenue_lines"
+    __table_args__ = (
+        Index(
+            "ix_revenue_lines_rare",
+            "account",
+            "occurred_at",
+            "transaction_id",
+            postgresql_where="account IN ('refunds', 'disputes', 'other')",
+            postgresql_include=["country", "paid_currency", "cadence", "source_id"],
+        ),
+    )
+
+    day: Mapped[Day]
+    country: Mapped[Country]
+    paid_currency: Mapped[Code]
+    cadence: Mapped[Rhythm]
+    """As in `RevenueMoney`."""
+    source_id: Mapped[Key]
+    occurred_at: Mapped[Moment] = mapped_column(primary_key=True)
+    transaction_id: Mapped[Key]
+    account: Mapped[str] = mapped_column(String(16))
+    """Of `Account`, what it was; empty for a fee that belongs to no payment."""
+
+
 class RevenueMove(Base):
     """A movement of monthly recurring revenue as it counts: one for each row of the history.
 

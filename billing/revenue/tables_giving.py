@@ -17,6 +17,7 @@ from billing.revenue.tables import (
     Day,
     Key,
     RevenueAmounts,
+    RevenueLine,
     RevenueMoney,
     RevenueMove,
     RevenuePromise,
@@ -157,6 +158,7 @@ class RevenueExpected(Base):
 
 ROLLUPS: tuple[type[Base], ...] = (
     RevenueMoney,
+    RevenueLine,
     RevenueMove,
     RevenuePromise,
     RevenueSupporters,

@@ -110,6 +110,7 @@ def test_a_gift_is_in_the_books_and_in_revenue_on_its_day(runtime: Runtime, supp
             [line] = money_lines(
                 session,
                 filters,
+                find_cells(session, filters),
                 figure,
                 settled_currency="usd",
                 zone=runtime.settings.newsroom.timezone,

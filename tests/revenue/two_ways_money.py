@@ -38,7 +38,7 @@ def money_agrees(session: Session, plain: PlainMoney, asked: Iterable[Filters], 
         seen["saved"] += fees.prepaid_saved
         by = list(DIMENSIONS)[place % len(DIMENSIONS)]
         seen.update(_sources_agree(session, plain, filters, cells, by))
-        seen["begun"] += _starts_agree(session, plain, filters)
+        seen["begun"] += _starts_agree(session, plain, filters, cells)
     assert all(seen[each] for each in ("gifts", "givers", "saved", "shown", "pledges", "begun"))
 
 
@@ -63,18 +63,22 @@ def _givers_agree(session: Session, plain: PlainMoney, filters: Filters, cells: 
         assert count == len(expected[f"{days}"]), (filters, days)
     for step in GiverStep:
         listed = _all_of(
-            lambda after, step=step: giver_lines(session, filters, step, after=after, limit=7),
+            lambda after, step=step: giver_lines(
+                session, filters, cells, step, after=after, limit=7
+            ),
             lambda line: Place(line.day.toordinal(), line.supporter_id),
         )
         assert sorted(line.supporter_id for line in listed) == sorted(expected[step.value])
     return found.givers
 
 
-def _starts_agree(session: Session, plain: PlainMoney, filters: Filters) -> int:
+def _starts_agree(session: Session, plain: PlainMoney, filters: Filters, cells: Cells) -> int:
     expected = plain.begun(filters)
     for step in StartStep:
         listed = _all_of(
-            lambda after, step=step: start_lines(session, filters, step, after=after, limit=9),
+            lambda after, step=step: start_lines(
+                session, filters, cells, step, after=after, limit=9
+            ),
             lambda line: Place(line.day.toordinal(), line.pledge_id),
         )
         found = {line.pledge_id: (line.currency, line.yearly_minor) for line in listed}

@@ -13,7 +13,7 @@ from billing.pledges.domain import EndAnswer, PledgeStatus
 from billing.pledges.service import mark_past_due
 from billing.pledges.tables import Pledge
 from billing.revenue.at_risk import Order, place_of, queue, stakes
-from billing.revenue.cells import find_cells
+from billing.revenue.cells import Cells, find_cells
 from billing.revenue.churn_reading import read_churn
 from billing.revenue.drilldown import read_place
 from billing.revenue.filters import Filters
@@ -78,7 +78,7 @@ def people_agree(
         assert at_stake == plain.past_due(filters), filters
         pledges += sum(count for count, *_ in at_stake.values())
         if place % 5 == 0 or place > 25:
-            _lists_agree(session, plain, filters)
+            _lists_agree(session, plain, filters, cells)
     assert {why for _, why in reasons} >= {"supporter", "disputed", "expired_card"}
     assert {why for _, why in reasons} & set(EndAnswer)
     assert tries >= {0, 2}
@@ -123,21 +123,21 @@ def _parts_make_the_whole(session: Session, asked: Asked) -> None:
         assert sum(each.recovered_minor for each in parts) == round(failures.whole.recovered_value)
 
 
-def _lists_agree(session: Session, plain: PlainPeople, filters: Filters) -> None:
-    _departed_agree(session, plain, filters)
-    _renewals_agree(session, plain, filters)
+def _lists_agree(session: Session, plain: PlainPeople, filters: Filters, cells: Cells) -> None:
+    _departed_agree(session, plain, filters, cells)
+    _renewals_agree(session, plain, filters, cells)
     _members_agree(session, plain, filters)
     _queue_agrees(session, plain, filters)
 
 
-def _departed_agree(session: Session, plain: PlainPeople, filters: Filters) -> None:
+def _departed_agree(session: Session, plain: PlainPeople, filters: Filters, cells: Cells) -> None:
     expected = plain.departures(filters)
     for kind in CHURN:
         codes = sorted({why for of, why, *_ in expected if of == kind.value})
         for name in {family(code) for code in codes}:
             meant, listed, after = codes_of(name, codes), [], None
             while True:
-                lines = departed(session, filters, kind, meant, after=after, limit=7)
+                lines = departed(session, filters, cells, kind, meant, after=after, limit=7)
                 listed += lines
                 if len(lines) < 7:
                     break
@@ -149,7 +149,7 @@ def _departed_agree(session: Session, plain: PlainPeople, filters: Filters) -> N
             assert sum(line.yearly_minor for line in listed) == sum(minor for _, minor in wanted)
 
 
-def _renewals_agree(session: Session, plain: PlainPeople, filters: Filters) -> None:
+def _renewals_agree(session: Session, plain: PlainPeople, filters: Filters, cells: Cells) -> None:
     asked = plain.first_attempts(filters)
     codes = sorted({why for *_, why in asked if why})
     for outcome, wanted in {
@@ -160,13 +160,17 @@ def _renewals_agree(session: Session, plain: PlainPeople, filters: Filters) -> N
     }.items():
         listed, after = [], None
         while True:
-            lines = renewal_lines(session, filters, outcome, codes, zone=RIGA, after=after, limit=9)
+            lines = renewal_lines(
+                session, filters, cells, outcome, codes, zone=RIGA, after=after, limit=9
+            )
             listed += lines
             if len(lines) < 9:
                 break
             after = read_place(str(place_of_renewal(lines[-1])))
         assert sorted(line.charge_id for line in listed) == sorted(wanted), (filters, outcome)
-    second = renewal_lines(session, filters, Outcome.FAILED, codes, zone=RIGA, tries=2, limit=999)
+    second = renewal_lines(
+        session, filters, cells, Outcome.FAILED, codes, zone=RIGA, tries=2, limit=999
+    )
     by_try = plain.tried(filters)
     assert len(second) == sum(v[0] for (*_, why, nth), v in by_try.items() if why and nth == 2)
 
