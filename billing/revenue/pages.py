@@ -6,7 +6,7 @@ lists (`viewers.py`, ADR 72); lists and filters take a role that may see people.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +32,9 @@ from billing.staff.suppression import SMALLEST
 from billing.web import runtime
 
 blueprint = Blueprint("figures", __name__, url_prefix=f"{PREFIX}/revenue")
+
+ROWS = 31
+"""How many rows of a table are shown at once where each figure opens a list."""
 
 PAGES = {
     "figures.overview": "Overview",
@@ -110,17 +113,39 @@ def money() -> str:
 
     def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
         whole, parts, elsewhere = reading.read_parts(session, asked)
+        rows, rest = rows_of(parts, asked.filters.extra.get("after"))
         chart = money_chart(parts, asked, formats, formats.zone.key)
         return {
             "hidden": viewers.hidden_in_any(each.hidden for each in parts),
             "whole": whole,
             "parts": parts,
+            "rows": rows if asked.sees_people else parts[::-1],
+            "following": following("figures.money", asked.filters, rest),
             "elsewhere": elsewhere,
             "chart": chart,
             "part_name": part_name,
+            "by_default": Step.MONTH,
         }
 
-    return show("revenue/money.html", read, default=Preset.LAST_12_MONTHS)
+    return show("revenue/money.html", read, default=Preset.LAST_12_MONTHS, extra=("after",))
+
+
+def rows_of(
+    parts: Sequence[reading.Part], after: str | None
+) -> tuple[Sequence[reading.Part], list[Place]]:
+    """A page of a long table's rows, the latest first, and behind which of them the next begins.
+
+    Every figure of a row is a link that says all filters: hundreds of rows are too long to send.
+
+    Raises:
+        FilterError: for a page that there is not.
+    """
+    place = read_place(after)
+    behind = [each for each in reversed(parts) if place is None or each.period.first < place.day]
+    if not behind:
+        raise FilterError(f"“{after}” is no place in this table.")
+    rest = [Place(behind[ROWS - 1].period.first.toordinal(), 0)] if len(behind) > ROWS else []
+    return behind[:ROWS], rest
 
 
 @blueprint.get("/lines")

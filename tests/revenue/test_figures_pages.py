@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -96,7 +97,7 @@ def test_every_page_reads_little_changes_nothing_and_obeys_its_policy(
         if answer.mimetype != "text/html":
             continue
         assert len(asked) <= 12, page
-        assert page in PAGES or len(answer.data) <= 150_000, page
+        assert len(answer.data) <= 150_000, page
         changed = [each for each in asked if each.startswith(("INSERT", "UPDATE", "DELETE"))]
         assert not [each for each in changed if "staff_sessions" not in each], page
         ids = []
@@ -139,6 +140,40 @@ def test_a_list_goes_on_page_after_page_without_losing_a_line(staff: FlaskClient
         assert len(seen) < 1000
     assert len(seen) > 100
     assert len(seen) == len(set(seen))
+
+
+EVERY_DAY = """
+    INSERT INTO revenue_money
+    SELECT 4 + level, s.id, 'US', day, cadence, 'usd', 'usd', 10, 10, 700000000, 0, 700000000,
+           1000000, 1000000, 1000000, 0
+    FROM revenue_sources s, generate_series(0, 20, 20) AS level,
+         generate_series(current_date - 1825, current_date, '1 day') AS day,
+         unnest(ARRAY['monthly', 'once']) AS cadence
+    WHERE s.article = '/articles/harbour' AND s.appeal = 'banner'
+      AND (level = 0 OR extract(day FROM day) = 1)
+    ON CONFLICT DO NOTHING"""
+
+
+def test_a_long_table_comes_in_pages_that_fit_the_wire(
+    staff: FlaskClient, runtime: Runtime
+) -> None:
+    with runtime.database.engine.begin() as connection:
+        connection.exec_driver_sql(EVERY_DAY)
+    today = runtime.clock.now().date()
+    names = "appeal=banner&article=/articles/harbour&country=US"
+    for days, step, parts in ((92, "day", 93), (721, "week", 104), (1800, "month", 60)):
+        period = f"from={today - timedelta(days=days)}&to={today}&by={step}"
+        page, opened = f"/staff/revenue/money?{period}&{names}", []
+        while page:
+            answer = staff.get(page)
+            assert answer.status_code == 200
+            assert len(answer.data) <= 150_000
+            listed = links(answer.text, "/staff/revenue/lines?")
+            opened += [each for each in listed if each.endswith("figure=net")][:-1]
+            others = links(answer.text, "/staff/revenue/money?")
+            page = next((each for each in others if "after=" in each), "")
+        assert len(opened) == len(set(opened)) >= parts - 1, step
+    assert staff.get("/staff/revenue/money?after=1-0-0").status_code == 400
 
 
 def test_filters_live_in_the_address_and_go_along(staff: FlaskClient) -> None:
