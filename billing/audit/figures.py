@@ -72,6 +72,12 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
         + offenders(
             session,
             """
+            SELECT 'transaction ' || t.id || ' is in no list'
+            FROM revenue_state r, ledger_transactions t
+            WHERE coalesce(t.written_in, 0) < r.horizon
+              AND t.category NOT IN ('payout', 'payout_reversal') AND NOT EXISTS (
+                SELECT 1 FROM revenue_lines v WHERE v.transaction_id = t.id)
+            UNION ALL
             SELECT 'movement ' || m.id || ' is not in the figures'
             FROM revenue_state r, pledge_movements m
             WHERE coalesce(m.written_in, 0) < r.horizon AND NOT EXISTS (

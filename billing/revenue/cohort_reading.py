@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from itertools import accumulate
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import Session
@@ -37,6 +38,13 @@ class Retention:
     cohorts: list[Cohort]
     left_out: int
     """How many earlier cohorts of the period are not shown."""
+
+    def latest(self, most: int) -> Retention:
+        """As many of the latest as have so many cells together; the latest of all at least."""
+        cells = list(accumulate(len(each.kept) for each in reversed(self.cohorts)))
+        count = max(1, sum(each <= most for each in cells))
+        left_out = self.left_out + max(0, len(self.cohorts) - count)
+        return replace(self, cohorts=self.cohorts[-count:], left_out=left_out)
 
     @property
     def width(self) -> int:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from billing.revenue.bridge import Rates
@@ -32,6 +43,8 @@ DIMENSIONS = {
     "referrer": Slice.REFERRER,
 }
 """By what supporters are told apart on the page of sources, and the slice that knows it."""
+
+_PAIRED = {"campaign", "appeal"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +185,14 @@ def _by_name(
     """Sums by the name of one part of a source.
 
     The slice of that part answers where nothing else is asked for but rhythm and currency: it has a
-    row for each name. Else the joint slice does, read by source.
+    row for each name. Campaigns and appeals are added up from their pairs, whatever country is
+    asked for. Else the joint slice does, read by source.
     """
     asked, country = spans_of([period], wanted.cells), wanted.filters.country
-    if wanted.sources is not None or country is not None:
+    narrowed = wanted.sources is not None or country is not None
+    if narrowed and {wanted.by, *wanted.filters.names} <= _PAIRED:
+        return _by_pair(wanted, asked, table, columns, chosen)
+    if narrowed:
         name, member = getattr(RevenueSource, wanted.by), RevenueSource.id
         place = [table.slice == Slice.JOINT + asked.c.level]
         if wanted.sources is not None:
@@ -185,14 +202,51 @@ def _by_name(
     else:
         name, member = RevenueLabel.name, RevenueLabel.id
         place = _in_slice(table, DIMENSIONS[wanted.by], asked)
-    plain = [each for each in columns if each.name in {"currency", "settled_currency"}]
     return (
         select(func.coalesce(name, "").label("name"), *columns)
         .join_from(asked, table, within(asked, table.day))
         .outerjoin(name.parent.entity, member == table.member_id)
         .where(*place, *chosen)
-        .group_by(name, *plain)
+        .group_by(name, *_plain(columns))
     )
+
+
+def _by_pair(
+    wanted: Wanted,
+    asked: Any,
+    table: Any,
+    columns: Sequence[Any],
+    chosen: Sequence[ColumnElement[bool]],
+) -> Select[*tuple[Any, ...]]:
+    """Sums by the name of a campaign or an appeal, of the pairs that the filters let through."""
+    country, source = wanted.filters.country, RevenueSource
+    number = source.campaign_id.bitwise_lshift(literal(31, Integer)).bitwise_or(source.appeal_id)
+    pairs = (
+        select(number.label("number"), getattr(source, wanted.by).label("name"))
+        .where(*(getattr(source, name) == value for name, value in wanted.filters.names.items()))
+        .distinct()
+        .subquery()
+    )
+    slice_ = Slice.PAIR if country is None else Slice.PAIR_COUNTRY
+    of_pair = and_(
+        table.slice == slice_ + asked.c.level,
+        table.member_id == pairs.c.number,
+        table.country == (country or ""),
+        within(asked, table.day),
+    )
+    return (
+        select(pairs.c.name, *columns)
+        .select_from(asked)
+        .join(pairs, true())
+        .join(table, of_pair)
+        .where(*chosen)
+        .group_by(pairs.c.name, *_plain(columns))
+    )
+
+
+def _plain(columns: Sequence[Any]) -> list[Any]:
+    """Those of the columns that are not added up."""
+    return [each for each in columns if each.name in {"currency", "settled_currency"}]
 
 
 def _in_slice(table: Any, slice_: Slice, asked: Any) -> list[ColumnElement[bool]]:

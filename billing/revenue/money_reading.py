@@ -193,7 +193,8 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
     period = filters.period
     wanted = _wanted(session, replace(asked, filters=filters), "appeal")
     months = steps(period, Step.MONTH)
-    whole, *found = read_reminded(session, filters, [period, *months], zone)
+    found = read_reminded(session, filters, months, zone)
+    whole = Reminded.together(found)
     stepped = {s.name: s for s in giving.stepped(session, wanted, period)}
     shown = sum(each.shown for each in stepped.values())
     opened = stepped[APPEAL].opened if APPEAL in stepped else 0

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, current_app, make_response, render_template, request, url_for
+from markupsafe import escape
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -35,6 +36,12 @@ blueprint = Blueprint("figures", __name__, url_prefix=f"{PREFIX}/revenue")
 
 ROWS = 31
 """How many rows of a table are shown at once where each figure opens a list."""
+
+_ROOM = 75_000
+"""How many bytes of a page such a table may take beside a chart."""
+
+_AROUND = 80
+"""The bytes of a cell around a link's address."""
 
 PAGES = {
     "figures.overview": "Overview",
@@ -113,7 +120,12 @@ def money() -> str:
 
     def read(session: Session, asked: reading.Asked, formats: Formats) -> dict[str, Any]:
         whole, parts, elsewhere = reading.read_parts(session, asked)
-        rows, rest = rows_of(parts, asked.filters.extra.get("after"))
+        link = address("figures.lines", asked.filters, preset=None)
+        rows, rest = rows_of(
+            parts,
+            asked.filters.extra.get("after"),
+            most=min(ROWS, links_that_fit(link, _ROOM) // len(MoneyFigure)),
+        )
         chart = money_chart(parts, asked, formats, formats.zone.key)
         return {
             "hidden": viewers.hidden_in_any(each.hidden for each in parts),
@@ -130,8 +142,13 @@ def money() -> str:
     return show("revenue/money.html", read, default=Preset.LAST_12_MONTHS, extra=("after",))
 
 
+def links_that_fit(link: str, room: int) -> int:
+    """How many links as long as this one fit into so many bytes; filters make them long."""
+    return room // (len(escape(link)) + _AROUND)
+
+
 def rows_of(
-    parts: Sequence[reading.Part], after: str | None
+    parts: Sequence[reading.Part], after: str | None, *, most: int
 ) -> tuple[Sequence[reading.Part], list[Place]]:
     """A page of a long table's rows, the latest first, and behind which of them the next begins.
 
@@ -144,8 +161,9 @@ def rows_of(
     behind = [each for each in reversed(parts) if place is None or each.period.first < place.day]
     if not behind:
         raise FilterError(f"“{after}” is no place in this table.")
-    rest = [Place(behind[ROWS - 1].period.first.toordinal(), 0)] if len(behind) > ROWS else []
-    return behind[:ROWS], rest
+    shown = behind[: max(1, most)]
+    rest = [Place(shown[-1].period.first.toordinal(), 0)] if len(behind) > len(shown) else []
+    return shown, rest
 
 
 @blueprint.get("/lines")

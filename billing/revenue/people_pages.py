@@ -15,13 +15,13 @@ from billing.revenue import people_words
 from billing.revenue.bridge import month_of
 from billing.revenue.churn import EVENTS_NEEDED, gross_churn, net_churn, quick_ratio
 from billing.revenue.churn_reading import read_churn
-from billing.revenue.cohort_reading import MOST, Measure, read_retention
+from billing.revenue.cohort_reading import Measure, read_retention
 from billing.revenue.cohorts import Cohort
 from billing.revenue.filters import FilterError, Filters
 from billing.revenue.forecast import LEAST_MONTHS
 from billing.revenue.forecast_reading import REACHES, read_outlook
 from billing.revenue.heat import HeatMap
-from billing.revenue.pages import address, chosen, refuse, show
+from billing.revenue.pages import address, chosen, links_that_fit, refuse, show
 from billing.revenue.people_drawings import churn_chart, forecast_chart, recovery_chart
 from billing.revenue.periods import Preset, period_of
 from billing.revenue.reading import Asked
@@ -36,6 +36,9 @@ from billing.web import runtime
 blueprint = Blueprint("people", __name__, url_prefix=f"{PREFIX}/revenue")
 blueprint.register_error_handler(FilterError, refuse)
 
+_ROOM = 100_000
+"""How many bytes the heat map of cohorts may take."""
+
 SHARED = {"people": people_words, "why": NAMES, "reason_in_words": reason_in_words}
 
 
@@ -46,7 +49,9 @@ def cohorts() -> str:
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
         measure = chosen(Measure, asked.filters.extra.get("measure", "supporters"), "measure")
-        seen = read_retention(session, asked, measure)
+        month = f"{asked.today:%Y-%m}"
+        link = address("behind.cohort", asked.filters, extra={"cohort": month, "month": month})
+        seen = read_retention(session, asked, measure).latest(links_that_fit(link, _ROOM))
 
         def write(amount: int) -> str:
             if measure is Measure.SUPPORTERS:
@@ -59,7 +64,7 @@ def cohorts() -> str:
             return address("behind.cohort", asked.filters, extra=extra)
 
         heat: HeatMap = people_words.heat_map(seen, formats, formats.zone.key, write, opens)
-        return {"seen": seen, "heat": heat, "write": write, "opens": opens, "most": MOST, **SHARED}
+        return {"seen": seen, "heat": heat, "write": write, **SHARED}
 
     return show("revenue/cohorts.html", read, default=Preset.LAST_12_MONTHS, extra=("measure",))
 

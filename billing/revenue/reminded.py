@@ -49,6 +49,12 @@ class Reminded:
     still_open: int
     """Sent less than 30 days ago, and nothing given yet."""
 
+    @classmethod
+    def together(cls, parts: Sequence[Reminded]) -> Reminded:
+        """The sum of several."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: sum(getattr(each, name) for each in parts) for name in names})
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReminderLine:

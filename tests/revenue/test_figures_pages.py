@@ -174,6 +174,10 @@ def test_a_long_table_comes_in_pages_that_fit_the_wire(
             page = next((each for each in others if "after=" in each), "")
         assert len(opened) == len(set(opened)) >= parts - 1, step
     assert staff.get("/staff/revenue/money?after=1-0-0").status_code == 400
+    long_names = "&".join(f"{name}={'%C4%81' * 200}" for name in ("campaign", "appeal"))
+    answer = staff.get(f"/staff/revenue/money?period=last-year&{long_names}")
+    assert "3 of 12 months" in " ".join(answer.text.split()), "filters make links long"
+    assert len(answer.data) <= 150_000
 
 
 def test_filters_live_in_the_address_and_go_along(staff: FlaskClient) -> None:

@@ -25,13 +25,13 @@ _YEAR = {"period": "last-12-months"}
 
 
 def revenue_pages(app: Flask) -> list[str]:
-    """The path of every page under the revenue pages that is asked for by its address alone."""
+    """The path of every page of figures that is asked for by its address alone: Today as well."""
     rules = [
         rule
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith(f"{PREFIX}/revenue") and "GET" in (rule.methods or ())
     ]
-    return sorted(rule.rule for rule in rules if not rule.arguments)
+    return [f"{PREFIX}/", *sorted(rule.rule for rule in rules if not rule.arguments)]
 
 
 def questions(known: Mapping[str, str], today: date) -> Iterator[dict[str, str]]:
