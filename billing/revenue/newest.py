@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
 from billing.revenue.cells import Cells
@@ -33,7 +33,7 @@ class Counted:
     cells: Cells
     of: Callable[[ColumnElement[int]], ColumnElement[bool]]
     """Which of its rows, at a level (`Cells.of`)."""
-    lines: ColumnElement[int]
+    lines: SQLColumnExpression[int]
     """How many lines a row stands for, about: what is 0 is looked at, but not relied on."""
 
 
