@@ -8,7 +8,7 @@ from alembic import op
 import billing.db
 
 revision = "0023"
-down_revision = "0022"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
