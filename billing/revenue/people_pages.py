@@ -36,7 +36,7 @@ from billing.web import runtime
 blueprint = Blueprint("people", __name__, url_prefix=f"{PREFIX}/revenue")
 blueprint.register_error_handler(FilterError, refuse)
 
-_ROOM = 100_000
+_ROOM = 85_000
 """How many bytes the heat map of cohorts may take."""
 
 SHARED = {"people": people_words, "why": NAMES, "reason_in_words": reason_in_words}
