@@ -14,6 +14,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from sqlalchemy import Row, TextClause
 from sqlalchemy.orm import Session
 
 from billing.charges.declines import WINDOW, Remedy
@@ -107,7 +108,21 @@ def queue(
     after: Place | None = None,
     limit: int = PAGE,
 ) -> list[AtRisk]:
-    """The pledges that are past due, a page of them. At most two queries.
+    """The pledges that are past due, a page of them. At most two queries."""
+    statement = queue_statement(session, filters, order, rates, after=after, limit=limit)
+    return [line_of(row) for row in session.execute(statement)]
+
+
+def queue_statement(
+    session: Session,
+    filters: Filters,
+    order: Order,
+    rates: Mapping[str, Fraction],
+    *,
+    after: Place | None = None,
+    limit: int | None = None,
+) -> TextClause:
+    """What finds the pledges that are past due, all of them without a `limit`.
 
     `rates` make sums in several currencies comparable; what has none comes last.
     """
@@ -147,7 +162,7 @@ def queue(
             WHERE a.charge_id = charge.id ORDER BY a.number DESC LIMIT 1) AS tried ON true
         ORDER BY ranked.rank, p.id"""
     given["asking"] = [each.value for each in OPEN_ATTEMPTS]
-    return [_line(row._asdict()) for row in session.execute(bound(query, given))]
+    return bound(query, given)
 
 
 def place_of(line: AtRisk) -> Place:
@@ -155,9 +170,10 @@ def place_of(line: AtRisk) -> Place:
     return Place(line.rank, line.pledge_id)
 
 
-def _line(row: Mapping[str, Any]) -> AtRisk:
-    remedy = Remedy(row["remedy"]) if row["remedy"] else None
-    return AtRisk(**{**row, "remedy": remedy})
+def line_of(row: Row[Any]) -> AtRisk:
+    """A row that `queue_statement` found."""
+    remedy = Remedy(row.remedy) if row.remedy else None
+    return AtRisk(**{**row._mapping, "remedy": remedy})  # noqa: SLF001 - a row as a mapping
 
 
 def _source(filters: Filters) -> str:

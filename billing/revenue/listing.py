@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Select,
     and_,
+    false,
     func,
     select,
     true,
@@ -39,6 +41,8 @@ from billing.revenue.tables_giving import (
     RevenueGiver,
     RevenueStart,
 )
+
+Statement = Select[*tuple[Any, ...]]
 
 
 class GiverStep(StrEnum):
@@ -143,22 +147,10 @@ def giver_lines(
     limit: int,
 ) -> list[GiverLine]:
     """Givers whose first gift was in the period, the latest first. Four queries."""
-    table, sums = RevenueGiver, RevenueConversions
-    days = {GiverStep.WITHIN_30: 30, GiverStep.WITHIN_90: 90, GiverStep.WITHIN_365: 365}
-    which: ColumnElement[bool] = true()
-    counted: Any = sums.givers
-    if step is GiverStep.AGAIN:
-        which, counted = table.again_on.is_not(None), sums.again
-    elif step is GiverStep.HAD_PLEDGED:
-        which, counted = table.pledged_on < table.day, sums.had_pledged
-    elif step in days:
-        which = and_(table.pledged_on >= table.day, table.pledged_on <= table.day + days[step])
-        counted = getattr(sums, f"within_{days[step]}")
     if filters.cadence not in (None, Cadence.ONCE):
         return []
-    columns = [getattr(table, name) for name in GiverLine.__dataclass_fields__]
-    query = select(*columns).where(*_chosen(session, filters, table), which)
-    query = query.order_by(table.day.desc(), table.supporter_id.desc())
+    table, sums = RevenueGiver, RevenueConversions
+    query, counted = _givers_of(session, filters, step)
     if after is not None:
         query = query.where(tuple_(table.day, table.supporter_id) < (after.day, after.id))
 
@@ -178,6 +170,32 @@ def giver_lines(
     )
 
 
+def giver_statement(session: Session, filters: Filters, step: GiverStep) -> Statement:
+    """What finds all of them."""
+    query, _ = _givers_of(session, filters, step)
+    if filters.cadence not in (None, Cadence.ONCE):
+        return query.where(false())
+    return query.where(*_within(filters, RevenueGiver))
+
+
+def _givers_of(session: Session, filters: Filters, step: GiverStep) -> tuple[Statement, Any]:
+    """Givers of any day, and what counts them."""
+    table, sums = RevenueGiver, RevenueConversions
+    days = {GiverStep.WITHIN_30: 30, GiverStep.WITHIN_90: 90, GiverStep.WITHIN_365: 365}
+    which: ColumnElement[bool] = true()
+    counted: Any = sums.givers
+    if step is GiverStep.AGAIN:
+        which, counted = table.again_on.is_not(None), sums.again
+    elif step is GiverStep.HAD_PLEDGED:
+        which, counted = table.pledged_on < table.day, sums.had_pledged
+    elif step in days:
+        which = and_(table.pledged_on >= table.day, table.pledged_on <= table.day + days[step])
+        counted = getattr(sums, f"within_{days[step]}")
+    columns = [getattr(table, name) for name in GiverLine.__dataclass_fields__]
+    query = select(*columns).where(*_chosen(session, filters, table), which)
+    return query.order_by(table.day.desc(), table.supporter_id.desc()), counted
+
+
 def start_lines(
     session: Session,
     filters: Filters,
@@ -189,14 +207,7 @@ def start_lines(
 ) -> list[StartLine]:
     """Pledges that began in the period, the latest first. Four queries."""
     table, sums = RevenueStart, RevenueBegun
-    columns = [getattr(table, name) for name in StartLine.__dataclass_fields__]
-    query = select(*columns).where(*_chosen(session, filters, table))
-    counted = sums.pledges
-    if filters.cadence is not None:
-        query = query.where(table.cadence == filters.cadence.value)
-    if step is StartStep.STAYED:
-        query, counted = query.where(table.stayed), sums.stayed
-    query = query.order_by(table.day.desc(), table.pledge_id.desc())
+    query, counted = _starts_of(session, filters, step)
     if after is not None:
         query = query.where(tuple_(table.day, table.pledge_id) < (after.day, after.id))
 
@@ -214,6 +225,24 @@ def start_lines(
     return read_pages(
         day_batches(session, of, filters.period, after=begun, wanted=limit), read, limit
     )
+
+
+def start_statement(session: Session, filters: Filters, step: StartStep) -> Statement:
+    """What finds all of them."""
+    query, _ = _starts_of(session, filters, step)
+    return query.where(*_within(filters, RevenueStart))
+
+
+def _starts_of(session: Session, filters: Filters, step: StartStep) -> tuple[Statement, Any]:
+    """Pledges that began on any day, and what counts them."""
+    table, counted = RevenueStart, RevenueBegun.pledges
+    columns = [getattr(table, name) for name in StartLine.__dataclass_fields__]
+    query = select(*columns).where(*_chosen(session, filters, table))
+    if filters.cadence is not None:
+        query = query.where(table.cadence == filters.cadence.value)
+    if step is StartStep.STAYED:
+        query, counted = query.where(table.stayed), RevenueBegun.stayed
+    return query.order_by(table.day.desc(), table.pledge_id.desc()), counted
 
 
 def payout_totals(session: Session, filters: Filters, zone: ZoneInfo) -> list[PayoutTotal]:
@@ -239,12 +268,17 @@ def payout_rows(
     session: Session, filters: Filters, zone: ZoneInfo, *, after: Place | None, limit: int
 ) -> list[PayoutRow]:
     """Payouts by the day on which they reach the bank, the latest first. One query."""
-    columns = [getattr(Payout, name) for name in PayoutRow.__dataclass_fields__]
-    query = select(*columns).where(*_arriving(filters, zone))
-    query = query.order_by(Payout.arrives_at.desc(), Payout.id.desc()).limit(limit)
+    query = payout_statement(filters, zone).limit(limit)
     if after is not None:
         query = query.where(tuple_(Payout.arrives_at, Payout.id) < (after.at, after.id))
     return [PayoutRow(**row) for row in session.execute(query).mappings()]
+
+
+def payout_statement(filters: Filters, zone: ZoneInfo) -> Statement:
+    """What finds all of them."""
+    columns = [getattr(Payout, name) for name in PayoutRow.__dataclass_fields__]
+    query = select(*columns).where(*_arriving(filters, zone))
+    return query.order_by(Payout.arrives_at.desc(), Payout.id.desc())
 
 
 def find_payout(session: Session, payout_id: int) -> PayoutRow | None:
@@ -258,6 +292,14 @@ def paid_out(
     session: Session, payout_id: int, *, after: Place | None, limit: int
 ) -> Sequence[PaidOut]:
     """The movements that a payout pays out, the latest first. One query."""
+    query = paid_out_statement(payout_id).limit(limit)
+    if after is not None:
+        query = query.where(PayoutLine.transaction_id < after.id)
+    return [PaidOut(**row) for row in session.execute(query).mappings()]
+
+
+def paid_out_statement(payout_id: int) -> Statement:
+    """What finds all of them."""
     entry, line = LedgerEntry, LedgerTransaction
 
     def of(account: Account) -> Any:
@@ -266,7 +308,7 @@ def paid_out(
         )
         return func.coalesce(total.scalar_subquery(), 0).cast(BigInteger)
 
-    query = (
+    return (
         select(
             line.id,
             line.stripe_balance_transaction_id,
@@ -279,11 +321,11 @@ def paid_out(
         .join(PayoutLine, PayoutLine.transaction_id == line.id)
         .where(PayoutLine.payout_id == payout_id)
         .order_by(PayoutLine.transaction_id.desc())
-        .limit(limit)
     )
-    if after is not None:
-        query = query.where(PayoutLine.transaction_id < after.id)
-    return [PaidOut(**row) for row in session.execute(query).mappings()]
+
+
+def _within(filters: Filters, table: Any) -> list[ColumnElement[bool]]:
+    return [table.day >= filters.period.first, table.day <= filters.period.last]
 
 
 def _chosen(session: Session, filters: Filters, table: Any) -> list[ColumnElement[bool]]:

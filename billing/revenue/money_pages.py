@@ -12,12 +12,11 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from billing.revenue import listing, money_drawings, money_reading, money_words, reminded
+from billing.revenue.choices import dimension_of, givers_of, payout_of, starts_of
 from billing.revenue.drilldown import PAGE, Place, read_place
 from billing.revenue.filters import FilterError
 from billing.revenue.gifts import is_closed
-from billing.revenue.giving import DIMENSIONS
-from billing.revenue.listing import GiverStep, StartStep
-from billing.revenue.pages import chosen, following, refuse, show
+from billing.revenue.pages import following, refuse, show
 from billing.revenue.periods import Preset
 from billing.revenue.reading import Asked
 from billing.staff.domain import Role
@@ -52,7 +51,7 @@ def givers() -> str:
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
         extra = asked.filters.extra
-        step = chosen(GiverStep, extra.get("step", "all"), "step")
+        step = givers_of(asked.filters)
         found = listing.giver_lines(
             session, asked.filters, asked.cells, step,
             after=read_place(extra.get("after")), limit=PAGE + 1,
@@ -79,10 +78,7 @@ def sources() -> str:
     """From an appeal that is shown to money, by where readers came from."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        by = asked.filters.extra.get("of", "campaign")
-        if by not in DIMENSIONS:
-            raise FilterError(f"“{by[:40]}” is no part of a source; there are "
-                              f"{', '.join(DIMENSIONS)}.")  # fmt: skip
+        by = dimension_of(asked.filters)
         found = money_reading.read_sources(session, asked, by)
         return {
             "by": by,
@@ -91,6 +87,7 @@ def sources() -> str:
             "others": len(found) - NAMES_SHOWN,
             "rest": money_reading.together(found[NAMES_SHOWN:]),
             "whole": money_reading.together(found),
+            "narrowed": money_reading.leaves_out_readers(asked.filters),
             "closed": money_reading.old_enough(asked.filters.period, asked.today),
             "say": money_words,
             "chart": money_drawings.sources_chart(found, by, asked, formats),
@@ -106,7 +103,7 @@ def started() -> str:
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
         extra = asked.filters.extra
-        step = chosen(StartStep, extra.get("step", "all"), "step")
+        step = starts_of(asked.filters)
         found = listing.start_lines(
             session, asked.filters, asked.cells, step,
             after=read_place(extra.get("after")), limit=PAGE + 1,
@@ -210,15 +207,7 @@ def payout() -> str:
     """The movements that one payout pays out; the latest of the period where none is named."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
-        wanted = asked.filters.extra.get("id")
-        zone = runtime().settings.newsroom.timezone
-        if wanted is None:
-            latest = listing.payout_rows(session, asked.filters, zone, after=None, limit=1)
-            row = latest[0] if latest else None
-        else:
-            row = listing.find_payout(session, int(wanted)) if _is_id(wanted) else None
-        if row is None:
-            raise FilterError("There is no such payout.")
+        row = payout_of(session, asked.filters, runtime().settings.newsroom.timezone)
         after = read_place(asked.filters.extra.get("after"))
         found = listing.paid_out(session, row.id, after=after, limit=PAGE + 1)
         rest = [Place(0, found[PAGE - 1].id)] if len(found) > PAGE else []
@@ -231,7 +220,3 @@ def payout() -> str:
 
     return show("revenue/payout.html", read, default=Preset.LAST_12_MONTHS,
                 extra=("id", "after"))  # fmt: skip
-
-
-def _is_id(written: str) -> bool:
-    return written.isascii() and written.isdigit() and len(written) < 19

@@ -18,6 +18,7 @@ from billing.revenue.cells import find_sources
 from billing.revenue.domain import valued
 from billing.revenue.fees import Fees, by_kind, fees_of
 from billing.revenue.figures import MoneyRow
+from billing.revenue.filters import Filters
 from billing.revenue.funnel import Funnel, lift
 from billing.revenue.gifts import Givers, Spread, spread
 from billing.revenue.giving import Wanted
@@ -151,6 +152,12 @@ def read_sources(session: Session, asked: Asked, by: str) -> list[Source]:
         of(begun.name).old_enough += begun.pledges
         of(begun.name).stayed += begun.stayed
     return sorted(found.values(), key=lambda each: (-each.net, -each.paid, -each.shown, each.name))
+
+
+def leaves_out_readers(filters: Filters) -> bool:
+    """Whether filters ask for what is known of those who pay only: readers have none of it."""
+    narrow = (filters.country, filters.currency, filters.cadence)
+    return any(each is not None for each in narrow)
 
 
 def old_enough(period: Period, today: date) -> Period | None:

@@ -21,7 +21,7 @@ from billing.revenue.bridge import month_of
 from billing.revenue.drawings import bridge_chart, money_chart, part_name
 from billing.revenue.drilldown import PAGE, MoneyFigure, Place, read_place
 from billing.revenue.expected import expected, goal_of
-from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
+from billing.revenue.filters import FILTERS, FilterError, Filters, chosen, read_filters
 from billing.revenue.months import month_on
 from billing.revenue.periods import Preset, Step
 from billing.revenue.reminded import read_reminded
@@ -306,15 +306,3 @@ def following(endpoint: str, filters: Filters, rest: list[Place]) -> str | None:
     if not rest:
         return None
     return address(endpoint, filters, extra={**filters.extra, "after": str(rest[0])})
-
-
-def chosen(kind: Any, value: str, name: str) -> Any:
-    """What an address names, of an enumeration.
-
-    Raises:
-        FilterError: when it has no such member.
-    """
-    try:
-        return kind(value)
-    except ValueError:
-        raise FilterError(f"“{value[:40]}” is no {name}; there are {', '.join(kind)}.") from None

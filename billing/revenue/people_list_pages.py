@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
-from dateutil.relativedelta import relativedelta
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from billing.revenue import figures, people_words
-from billing.revenue.at_risk import Order, place_of, queue
+from billing.revenue.at_risk import place_of, queue
+from billing.revenue.choices import Who, departures_of, members_of, order_of, renewals_of
 from billing.revenue.cohort_reading import end_of, in_one_currency
 from billing.revenue.cohorts import Cohort, by_supporters
 from billing.revenue.drilldown import PAGE, read_place
 from billing.revenue.filters import FilterError
-from billing.revenue.pages import chosen, following, refuse, show
-from billing.revenue.people_figures import Departed, departures, renewals_by_try
+from billing.revenue.pages import following, refuse, show
+from billing.revenue.people_figures import Departed
 from billing.revenue.people_lists import (
-    Outcome,
     departed,
     members,
     place_of_departure,
@@ -33,8 +30,6 @@ from billing.revenue.people_pages import SHARED
 from billing.revenue.periods import Period, Preset
 from billing.revenue.reading import Asked, MonthlyRates
 from billing.revenue.recovery_reading import read_risk
-from billing.revenue.tables import MoveKind
-from billing.revenue.why import NAMES, codes_of
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires
@@ -43,16 +38,6 @@ from billing.web import runtime
 blueprint = Blueprint("behind", __name__, url_prefix=f"{PREFIX}/revenue")
 blueprint.register_error_handler(FilterError, refuse)
 
-_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
-_TRIES = re.compile(r"\d{1,4}", re.ASCII)
-
-
-class Who(StrEnum):
-    """Which members of a cohort are listed."""
-
-    KEPT = "kept"
-    GONE = "gone"
-
 
 @blueprint.get("/cohort")
 @requires(Role.DESK)
@@ -60,23 +45,18 @@ def cohort() -> str:
     """Who of a cohort is there at the end of a month, or is not any more."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
-        extra = asked.filters.extra
-        first, last = asked.filters.period.first, asked.today - relativedelta(months=1)
-        began = _month(extra.get("cohort", f"{first:%Y-%m}"), "cohort")
-        on = _month(extra.get("month", f"{max(last, began):%Y-%m}"), "month")
-        if on < began:
-            raise FilterError("A cohort has nobody before the month in which it began.")
-        who = chosen(Who, extra.get("who", "kept"), "group")
+        of = members_of(asked)
+        after = read_place(asked.filters.extra.get("after"))
         found = members(
-            session, asked.filters, began, end_of(on),
-            gone=who is Who.GONE, after=read_place(extra.get("after")), limit=PAGE + 1,
+            session, asked.filters, of.began, end_of(of.on),
+            gone=of.who is Who.GONE, after=after, limit=PAGE + 1,
         )  # fmt: skip
         rest = [place_of_member(found[PAGE - 1])] if len(found) > PAGE else []
-        people, twelfths = _kept(session, asked, began, on)
+        people, twelfths = _kept(session, asked, of.began, of.on)
         return {
-            "began": began,
-            "on": on,
-            "who": who.value,
+            "began": of.began,
+            "on": of.on,
+            "who": of.who.value,
             "kept": people,
             "twelfths": twelfths,
             "lines": found[:PAGE],
@@ -98,23 +78,17 @@ def departed_list() -> str:
     """Pledges that ended in the period, for one reason or for any."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
-        extra = asked.filters.extra
-        kind = chosen(_Churn, extra.get("kind", _Churn.VOLUNTARY.value), "kind").move
-        name = _reason(extra.get("reason"))
-        [rows] = departures(session, asked.cells, [asked.filters.period])
-        rows = [each for each in rows if each.kind is kind]
-        codes = _codes(name, (each.reason for each in rows))
+        of = departures_of(session, asked)
+        after = read_place(asked.filters.extra.get("after"))
         found = departed(
-            session, asked.filters, asked.cells, kind, codes,
-            after=read_place(extra.get("after")), limit=PAGE + 1,
-        )  # fmt: skip
+            session, asked.filters, asked.cells, of.kind, of.codes, after=after, limit=PAGE + 1
+        )
         rest = [place_of_departure(found[PAGE - 1])] if len(found) > PAGE else []
-        meant = [each for each in rows if each.reason in codes]
         return {
-            "kind": kind,
-            "name": name,
-            "ended": sum(each.moves for each in meant),
-            "sums": _by_currency(meant),
+            "kind": of.kind,
+            "name": of.name,
+            "ended": sum(each.moves for each in of.rows),
+            "sums": _by_currency(of.rows),
             "lines": found[:PAGE],
             "following": following("behind.departed_list", asked.filters, rest),
             **SHARED,
@@ -134,20 +108,17 @@ def renewals() -> str:
     """Renewals of the period by what became of them."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        extra = asked.filters.extra
-        outcome = chosen(Outcome, extra.get("outcome", "failed"), "outcome")
-        name, tries = _reason(extra.get("reason")), _tries(extra.get("tries"))
-        [rows] = renewals_by_try(session, asked.cells, [asked.filters.period])
-        codes = _codes(name, (each.reason for each in rows if each.reason))
+        of = renewals_of(session, asked)
+        after = read_place(asked.filters.extra.get("after"))
         found = renewal_lines(
-            session, asked.filters, asked.cells, outcome, codes, zone=formats.zone, tries=tries,
-            after=read_place(extra.get("after")), limit=PAGE + 1,
+            session, asked.filters, asked.cells, of.outcome, of.codes,
+            zone=formats.zone, tries=of.tries, after=after, limit=PAGE + 1,
         )  # fmt: skip
         rest = [place_of_renewal(found[PAGE - 1])] if len(found) > PAGE else []
         return {
-            "outcome": outcome,
-            "name": name,
-            "tries": tries,
+            "outcome": of.outcome,
+            "name": of.name,
+            "tries": of.tries,
             "lines": found[:PAGE],
             "following": following("behind.renewals", asked.filters, rest),
             **SHARED,
@@ -167,12 +138,11 @@ def at_risk() -> str:
     """Every pledge that is past due now."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
-        extra = asked.filters.extra
-        order = chosen(Order, extra.get("order", "value"), "order")
+        order = order_of(asked.filters)
         rates = MonthlyRates(session, asked, [Period(asked.today, asked.today)]).of(asked.today)
         found = queue(
             session, asked.filters, order, rates,
-            after=read_place(extra.get("after")), limit=PAGE + 1,
+            after=read_place(asked.filters.extra.get("after")), limit=PAGE + 1,
         )  # fmt: skip
         rest = [place_of(found[PAGE - 1])] if len(found) > PAGE else []
         return {
@@ -186,17 +156,6 @@ def at_risk() -> str:
         }
 
     return show("revenue/at_risk.html", read, extra=("order", "after"))
-
-
-class _Churn(StrEnum):
-    """How an address says that somebody left."""
-
-    VOLUNTARY = MoveKind.CHURN_VOLUNTARY.value
-    INVOLUNTARY = MoveKind.CHURN_INVOLUNTARY.value
-
-    @property
-    def move(self) -> MoveKind:
-        return MoveKind(self.value)
 
 
 def _kept(session: Session, asked: Asked, began: date, on: date) -> tuple[int | None, int | None]:
@@ -215,30 +174,6 @@ def _kept(session: Session, asked: Asked, began: date, on: date) -> tuple[int | 
 def _at(found: Sequence[Cohort], later: int) -> int | None:
     kept = found[0].kept if found else ()
     return kept[later] if later < len(kept) else None
-
-
-def _month(written: str, name: str) -> date:
-    if not _MONTH.fullmatch(written):
-        raise FilterError(f"“{written[:40]}” in {name} is not a month such as 2026-01.")
-    return date.fromisoformat(f"{written}-01")
-
-
-def _reason(written: str | None) -> str | None:
-    if written is not None and written not in NAMES:
-        raise FilterError(f"“{written[:40]}” is no reason that is told apart.")
-    return written
-
-
-def _tries(written: str | None) -> int | None:
-    if written is not None and not _TRIES.fullmatch(written):
-        raise FilterError(f"“{written[:40]}” is no number of an attempt.")
-    return None if written is None else int(written)
-
-
-def _codes(name: str | None, seen: Any) -> list[str]:
-    """The codes that a reason means, of those that were seen; all of them where none is named."""
-    codes = sorted(set(seen))
-    return codes if name is None else codes_of(name, codes)
 
 
 def _by_currency(rows: Sequence[Departed]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_
+from sqlalchemy import TextClause, and_
 from sqlalchemy.orm import Session
 
 from billing.revenue.cells import Cells
@@ -100,7 +100,42 @@ def members(
     limit: int = PAGE,
 ) -> list[Member]:
     """Who of a cohort stands at the end of a day, or does not any more. At most two queries."""
-    given = {**parameters(session, filters), "cohort": cohort, "last": on, "limit": limit}
+    given, query = _members(session, filters, cohort, on, gone=gone, after=after)
+    return [
+        Member(
+            supporter_id=row.supporter_id,
+            pledge_id=row.pledge_id,
+            yearly=row.yearly or {},
+            last_moved=row.last_moved,
+        )
+        for row in session.execute(bound(f"{query} LIMIT :limit", {**given, "limit": limit}))
+    ]
+
+
+def members_statement(
+    session: Session, filters: Filters, cohort: date, on: date, *, gone: bool
+) -> TextClause:
+    """What finds all of them, with a row for each currency in which somebody promises."""
+    given, query = _members(session, filters, cohort, on, gone=gone, after=None)
+    return bound(
+        f"""SELECT m.supporter_id, m.pledge_id, m.last_moved, each.currency, each.minor::bigint
+            FROM ({query}) AS m
+            LEFT JOIN LATERAL jsonb_each_text(m.yearly) AS each (currency, minor) ON true
+            ORDER BY m.supporter_id, each.currency""",
+        given,
+    )
+
+
+def _members(
+    session: Session,
+    filters: Filters,
+    cohort: date,
+    on: date,
+    *,
+    gone: bool,
+    after: Place | None,
+) -> tuple[dict[str, object], str]:
+    given = {**parameters(session, filters), "cohort": cohort, "last": on}
     place = ""
     if after is not None:
         place, given["id"] = "AND v.supporter_id > :id", after.id
@@ -116,16 +151,8 @@ def members(
               WHERE v.cohort = :cohort AND v.day <= :last {place} AND {chosen}
               GROUP BY v.supporter_id, v.currency) AS each
         GROUP BY supporter_id HAVING sum(yearly_minor) {"<=" if gone else ">"} 0
-        ORDER BY supporter_id LIMIT :limit"""
-    return [
-        Member(
-            supporter_id=row.supporter_id,
-            pledge_id=row.pledge_id,
-            yearly=row.yearly or {},
-            last_moved=row.last_moved,
-        )
-        for row in session.execute(bound(query, given))
-    ]
+        ORDER BY supporter_id"""
+    return given, query
 
 
 def departed(
@@ -147,17 +174,7 @@ def departed(
     if after is not None:
         place = "AND (v.day, v.origin_id) < (:day, :id)"
         given |= {"day": after.day, "id": after.id}
-    chosen = fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")
-    query = f"""
-        SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL (
-            SELECT v.origin_id, v.supporter_id, v.pledge_id, v.day, v.kind, v.reason, v.currency,
-                   v.yearly_minor, v.cadence
-            FROM revenue_moves v
-            WHERE v.kind = :kind AND v.kind IN ('churn_voluntary', 'churn_involuntary')
-              AND v.reason = why.reason AND v.day = ANY(:days)
-              AND {chosen} {place}
-            ORDER BY v.day DESC, v.origin_id DESC LIMIT :limit) AS line
-        ORDER BY line.day DESC, line.origin_id DESC LIMIT :limit"""
+    query = _departed_query(filters, f"v.day = ANY(:days) {place}")
 
     def read(days: list[date], limit: int) -> list[Departure]:
         found = session.execute(bound(query, {**given, "days": days, "limit": limit}))
@@ -172,6 +189,34 @@ def departed(
     return read_pages(
         day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
     )
+
+
+def departed_statement(
+    session: Session, filters: Filters, kind: MoveKind, reasons: Sequence[str]
+) -> TextClause:
+    """What finds all of them."""
+    given = {
+        **parameters(session, filters),
+        "kind": kind.value,
+        "reasons": list(reasons),
+        "first": filters.period.first,
+        "last": filters.period.last,
+        "limit": None,
+    }
+    return bound(_departed_query(filters, "v.day >= :first AND v.day <= :last"), given)
+
+
+def _departed_query(filters: Filters, when: str) -> str:
+    chosen = fitting(filters, "v.cadence", "v.currency", "v.source_id", "v.country")
+    return f"""
+        SELECT line.* FROM unnest(:reasons) AS why (reason) CROSS JOIN LATERAL (
+            SELECT v.origin_id, v.supporter_id, v.pledge_id, v.day, v.kind, v.reason, v.currency,
+                   v.yearly_minor, v.cadence
+            FROM revenue_moves v
+            WHERE v.kind = :kind AND v.kind IN ('churn_voluntary', 'churn_involuntary')
+              AND v.reason = why.reason AND {when} AND {chosen}
+            ORDER BY v.day DESC, v.origin_id DESC LIMIT :limit) AS line
+        ORDER BY line.day DESC, line.origin_id DESC LIMIT :limit"""
 
 
 def renewal_lines(
@@ -191,15 +236,11 @@ def renewal_lines(
     `reasons` are Stripe's words for refusals; those that went through are listed for `DUE` only,
     whose reasons are not looked at. `tries` names the attempt that paid.
     """
-    given: dict[str, Any] = {**parameters(session, filters), "reasons": list(reasons)}
+    given, wanted = _renewals(session, filters, outcome, reasons, tries)
     place = ""
     if after is not None:
         place = "AND (a.started_at, a.id) < (:moment, :id)"
         given |= {"moment": after.at, "id": after.id}
-    paid = {Outcome.RECOVERED: "c.status = 'succeeded'", Outcome.UNPAID: "c.status <> 'succeeded'"}
-    wanted = paid.get(outcome, "true")
-    if tries is not None:
-        wanted, given["wanted"] = f"{wanted} AND {_TRIED} = :wanted", tries
     query = _renewal_query(filters, f"{wanted} {place}", any_reason=outcome is Outcome.DUE)
 
     def read(days: list[date], limit: int) -> list[RenewalLine]:
@@ -216,6 +257,34 @@ def renewal_lines(
     return read_pages(
         day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
     )
+
+
+def renewal_statement(
+    session: Session,
+    filters: Filters,
+    outcome: Outcome,
+    reasons: Sequence[str],
+    *,
+    zone: ZoneInfo,
+    tries: int | None = None,
+) -> TextClause:
+    """What finds all of them."""
+    given, wanted = _renewals(session, filters, outcome, reasons, tries)
+    days = Days(filters.period.first, filters.period.last, zone)
+    given |= {"starts": [days.starts_at], "ends": [days.ends_at], "limit": None}
+    return bound(_renewal_query(filters, wanted, any_reason=outcome is Outcome.DUE), given)
+
+
+def _renewals(
+    session: Session, filters: Filters, outcome: Outcome, reasons: Sequence[str], tries: int | None
+) -> tuple[dict[str, Any], str]:
+    """What renewals are asked for with, and which they are."""
+    given: dict[str, Any] = {**parameters(session, filters), "reasons": list(reasons)}
+    paid = {Outcome.RECOVERED: "c.status = 'succeeded'", Outcome.UNPAID: "c.status <> 'succeeded'"}
+    wanted = paid.get(outcome, "true")
+    if tries is not None:
+        wanted, given["wanted"] = f"{wanted} AND {_TRIED} = :wanted", tries
+    return given, wanted
 
 
 def place_of_member(line: Member) -> Place:

@@ -13,15 +13,16 @@ from sqlalchemy.orm import Session
 
 from billing.revenue import people_words
 from billing.revenue.bridge import month_of
+from billing.revenue.choices import measure_of, reach_of
 from billing.revenue.churn import EVENTS_NEEDED, gross_churn, net_churn, quick_ratio
 from billing.revenue.churn_reading import read_churn
 from billing.revenue.cohort_reading import Measure, read_retention
 from billing.revenue.cohorts import Cohort
-from billing.revenue.filters import FilterError, Filters
+from billing.revenue.filters import FilterError
 from billing.revenue.forecast import LEAST_MONTHS
 from billing.revenue.forecast_reading import REACHES, read_outlook
 from billing.revenue.heat import HeatMap
-from billing.revenue.pages import address, chosen, links_that_fit, refuse, show
+from billing.revenue.pages import address, links_that_fit, refuse, show
 from billing.revenue.people_drawings import churn_chart, forecast_chart, recovery_chart
 from billing.revenue.periods import Preset, period_of
 from billing.revenue.reading import Asked
@@ -48,7 +49,7 @@ def cohorts() -> str:
     """Who stays, by the month of their first pledge, as a heat map."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        measure = chosen(Measure, asked.filters.extra.get("measure", "supporters"), "measure")
+        measure = measure_of(asked.filters)
         month = f"{asked.today:%Y-%m}"
         link = address("behind.cohort", asked.filters, extra={"cohort": month, "month": month})
         seen = read_retention(session, asked, measure).latest(links_that_fit(link, _ROOM))
@@ -112,7 +113,7 @@ def forecast() -> str:
     """What is still to come in, month by month, as a range with what it goes by."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        reach = _reach(asked.filters)
+        reach = reach_of(asked.filters)
         seen = read_outlook(session, asked, reach)
         return {
             "seen": seen,
@@ -126,12 +127,3 @@ def forecast() -> str:
         }
 
     return show("revenue/forecast.html", read, default=Preset.LAST_12_MONTHS, extra=("months",))
-
-
-def _reach(filters: Filters) -> int:
-    """How many months ahead are asked for."""
-    written = filters.extra.get("months", f"{REACHES[1]}")
-    if written not in {f"{each}" for each in REACHES}:
-        known = ", ".join(f"{each}" for each in REACHES)
-        raise FilterError(f"“{written[:40]}” months ahead are not told; there are {known}.")
-    return int(written)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Integer,
+    Select,
     and_,
     column,
     func,
@@ -123,8 +124,16 @@ def reminder_lines(
     session: Session, filters: Filters, zone: ZoneInfo, *, after: Place | None, limit: int
 ) -> list[ReminderLine]:
     """The reminders asked for in a period, the latest first. One query."""
+    query = reminder_statement(filters, zone).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
+    return [ReminderLine(**row) for row in session.execute(query).mappings()]
+
+
+def reminder_statement(filters: Filters, zone: ZoneInfo) -> Select[*tuple[Any, ...]]:
+    """What finds all of them."""
     days = Days(filters.period.first, filters.period.last, zone)
-    query = (
+    return (
         select(
             Reminder.id,
             Reminder.asked_at,
@@ -135,11 +144,7 @@ def reminder_lines(
         )
         .where(Reminder.asked_at >= days.starts_at, Reminder.asked_at < days.ends_at, *_of(filters))
         .order_by(Reminder.asked_at.desc(), Reminder.id.desc())
-        .limit(limit)
     )
-    if after is not None:
-        query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
-    return [ReminderLine(**row) for row in session.execute(query).mappings()]
 
 
 def _of(filters: Filters) -> list[ColumnElement[bool]]:

@@ -106,6 +106,15 @@ REFUSED = {
     "ledger-lines?from=2026-02-30&to=2026-03-01": 400,
     "overview?figure=net": 400,
     "movements?kind=vanished": 400,
+    "sources?of=colour": 400,
+    "forecast?months=99": 400,
+    "past-due?order=name": 400,
+    "ended-pledges?reason=boredom": 400,
+    "renewals?tries=many": 400,
+    "cohort-members?cohort=2026-03&month=2026-01": 400,
+    "givers?step=never": 400,
+    "pledges-begun?step=never": 400,
+    "payout-movements?id=0": 400,
 }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from billing.revenue.exports import lists, overview
+from billing.revenue.exports import income, income_lists, lists, overview, people, people_lists
 from billing.revenue.exports.tables import Table
 from billing.staff.domain import Role
 
 TABLES: tuple[Table, ...] = (
     *overview.TABLES,
     *lists.TABLES,
+    *people.TABLES,
+    *people_lists.TABLES,
+    *income.TABLES,
+    *income_lists.TABLES,
 )
 _BY_NAME = {each.name: each for each in TABLES}
 
@@ -20,4 +24,6 @@ def find_table(name: str) -> Table | None:
 
 def tables_on(endpoint: str | None, role: Role) -> list[Table]:
     """The tables that a page offers to whoever has this role."""
-    return [each for each in TABLES if each.page == endpoint and role.covers(each.role)]
+    return [
+        each for each in TABLES if endpoint in (each.page, *each.also_on) and role.covers(each.role)
+    ]

@@ -11,6 +11,7 @@ from billing.revenue.exports.tables import Table, Wanted
 from billing.revenue.exports.writing import Cell, Row
 from billing.revenue.periods import Period, Preset
 from billing.revenue.reading import Part, Standing
+from billing.revenue.reminded import read_reminded
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import PAID
 from billing.staff.domain import Role
@@ -49,9 +50,18 @@ _STANDING = (
 def _overview(wanted: Wanted) -> Iterator[Row]:
     seen = reading.read_overview(wanted.session, wanted.asked)
     named = {"this": seen.now, "before": seen.previous, "year before": seen.year_before}
-    for name, standing in named.items():
+    periods = [each.period for each in named.values()]
+    zone = wanted.newsroom.timezone
+    reminders = read_reminded(wanted.session, wanted.asked.filters, periods, zone)
+    for (name, standing), reminded in zip(named.items(), reminders, strict=True):
         cells = _standing(standing, wanted.asked.currency)
-        yield (name, *_days(standing.period), *(cells[each] for each in _STANDING))
+        yield (
+            name,
+            *_days(standing.period),
+            *(cells[each] for each in _STANDING),
+            reminded.asked,
+            reminded.gave,
+        )
 
 
 def _bridges(wanted: Wanted) -> Iterator[Row]:
@@ -95,7 +105,10 @@ TABLES = (
         name="overview",
         title="The overview: this period, the one before, and a year before",
         page="figures.overview",
-        columns=("period", "first_day", "last_day", *_STANDING),
+        columns=(
+            "period", "first_day", "last_day", *_STANDING, "reminders_asked_for",
+            "gave_after_a_reminder",
+        ),
         rows=_overview,
         role=Role.DESK,
     ),

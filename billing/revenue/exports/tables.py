@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, TextClause, column, func, select
+from sqlalchemy import Executable, Select, TextClause, column, func, select
 from sqlalchemy.orm import Session
 
 from billing.revenue.exports.writing import Row
@@ -40,6 +40,8 @@ class Table:
     title: str
     page: str
     """The endpoint of the page on which it is offered."""
+    also_on: tuple[str, ...] = ()
+    """Further pages that offer it, since a part of it stands there."""
     columns: tuple[str, ...]
     rows: Callable[[Wanted], Iterable[Row]]
     """Made as they are taken. `each_of` reads a long list without holding it."""
@@ -59,7 +61,10 @@ def each_of(session: Session, statement: Executable) -> Iterator[Any]:
         yield from found
 
 
-def count_of(session: Session, statement: TextClause) -> int:
+def count_of(session: Session, statement: TextClause | Select[*tuple[Any, ...]]) -> int:
     """How many rows a statement has."""
-    rows = statement.columns(column("unnamed")).subquery()
+    if isinstance(statement, TextClause):
+        rows = statement.columns(column("unnamed")).subquery()
+    else:
+        rows = statement.order_by(None).subquery()
     return session.execute(select(func.count()).select_from(rows)).scalar_one()
