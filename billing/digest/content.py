@@ -17,7 +17,7 @@ from billing.digest.suppressed import Counted, suppressed
 from billing.money import Money
 from billing.reminders import brake
 from billing.revenue import figures, reading
-from billing.revenue.bridge import Bridge, month_of
+from billing.revenue.bridge import GAINED, LOST, Bridge, month_of
 from billing.revenue.days import begins
 from billing.revenue.domain import Takings
 from billing.revenue.expected import Goal
@@ -25,14 +25,11 @@ from billing.revenue.figures import Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period
 from billing.revenue.reading import takings_of
-from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import round_to, rounding_step
 from billing.settings import NewsroomSettings
 from billing.staff.formats import Formats
 from billing.staff.suppression import hidden, is_small
 
-_GAINED = (MoveKind.NEW, MoveKind.REACTIVATION, MoveKind.EXPANSION)
-_LOST = (MoveKind.CHURN_VOLUNTARY, MoveKind.CHURN_INVOLUNTARY, MoveKind.CONTRACTION)
 FEW, FEW_SHORT = "too few to show", "too few"
 
 
@@ -140,7 +137,7 @@ def _week(week: Week, takings: Takings, counted: Counted) -> WeekMoney:
 
 def _promised(bridge: Bridge, moved: list[Moved], people: int) -> Promised:
     """Gained and lost are shown both or neither; the change only if both and all others are."""
-    counts = [sum(each.moves for each in moved if each.kind in kinds) for kinds in (_GAINED, _LOST)]
+    counts = [sum(each.moves for each in moved if each.kind in kinds) for kinds in (GAINED, LOST)]
     others = sum(each.moves for each in moved) - sum(counts)
     few = is_small(people)
     apart = not few and not hidden([*counts, others])

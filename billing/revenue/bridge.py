@@ -21,6 +21,12 @@ from billing.revenue.tables import MoveKind
 
 TWELFTHS = 12
 
+GAINED = (MoveKind.NEW, MoveKind.REACTIVATION, MoveKind.EXPANSION)
+CHURN = (MoveKind.CHURN_VOLUNTARY, MoveKind.CHURN_INVOLUNTARY)
+LOST = (*CHURN, MoveKind.CONTRACTION)
+SUPPORTERS = "supporters"
+"""Among what is hidden of a bridge: so few stand behind it that all of it is."""
+
 Sums = Mapping[str, int]
 """Minor units a year by currency."""
 Rates = Mapping[str, Fraction]
@@ -52,19 +58,21 @@ class Bridge:
     @property
     def gained(self) -> int:
         """New, returned and raised."""
-        gains = (MoveKind.NEW, MoveKind.REACTIVATION, MoveKind.EXPANSION)
-        return sum(self.moves[kind] for kind in gains)
+        return sum(self.moves[kind] for kind in GAINED)
 
     @property
     def churned(self) -> int:
         """Lost with those who left, by their will or not; positive."""
-        lost = (MoveKind.CHURN_VOLUNTARY, MoveKind.CHURN_INVOLUNTARY)
-        return -sum(self.moves[kind] for kind in lost)
+        return -sum(self.moves[kind] for kind in CHURN)
 
     @property
     def contracted(self) -> int:
         """Lost with those who stayed; positive."""
         return -self.moves[MoveKind.CONTRACTION]
+
+    def hides(self, *kinds: MoveKind) -> bool:
+        """Whether any of these kinds is not shown to whoever looks."""
+        return bool(self.hidden & {SUPPORTERS, *kinds})
 
     def month(self, twelfths: int) -> Money:
         """Twelfths as the sum of a month, to the nearest minor unit, half to even."""

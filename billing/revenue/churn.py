@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from billing.revenue.bridge import Bridge
+from billing.revenue.bridge import GAINED, LOST, Bridge
+from billing.revenue.tables import MoveKind
 
 EVENTS_NEEDED = 30
 """With fewer departures a lifetime value says more about chance than about supporters."""
 
 
 def gross_churn(seen: Bridge) -> Fraction | None:
-    """(churn + contraction) / start: the share of what stood that was lost."""
-    return _share(seen.churned + seen.contracted, seen.start)
+    """(churn + contraction) / start: the share of what stood that was lost.
+
+    Of each rate: None as well where it rests on what whoever looks is not shown.
+    """
+    return None if seen.hides(*LOST) else _share(seen.churned + seen.contracted, seen.start)
 
 
 def net_churn(seen: Bridge) -> Fraction | None:
@@ -21,12 +25,16 @@ def net_churn(seen: Bridge) -> Fraction | None:
 
     Expansion is what supporters who stayed added, not what new or returning ones brought.
     """
-    raised = sum(minor for kind, minor in seen.moves.items() if kind.value == "expansion")
+    if seen.hides(*LOST, MoveKind.EXPANSION):
+        return None
+    raised = seen.moves[MoveKind.EXPANSION]
     return _share(seen.churned + seen.contracted - raised, seen.start)
 
 
 def quick_ratio(seen: Bridge) -> Fraction | None:
     """(new + reactivation + expansion) / (churn + contraction); None where nothing was lost."""
+    if seen.hides(*LOST, *GAINED):
+        return None
     return _share(seen.gained, seen.churned + seen.contracted)
 
 

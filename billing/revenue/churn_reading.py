@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 
 from billing.pledges.domain import Cadence
 from billing.revenue import figures
-from billing.revenue.bridge import Bridge
+from billing.revenue.bridge import CHURN, TWELFTHS, Bridge
 from billing.revenue.churn import annual_churn, arpu, lifetime_value
 from billing.revenue.domain import valued
 from billing.revenue.figures import MoneyRow
-from billing.revenue.people_figures import CHURN, Departed, departures, renewals_by_try
+from billing.revenue.people_figures import Departed, departures, renewals_by_try
 from billing.revenue.periods import Period
 from billing.revenue.reading import Asked, MonthlyRates, read_bridges
 from billing.revenue.rounding import apportion
 from billing.revenue.tables import MoveKind
-from billing.revenue.why import family
+from billing.revenue.viewers import parts_shown, round_to
+from billing.revenue.why import REST, family
 
 PLEDGED = (Cadence.MONTHLY.value, Cadence.ANNUAL.value)
 KNOWN_AHEAD = relativedelta(years=3)
@@ -35,7 +36,7 @@ class MonthOfChurn:
     period: Period
     bridge: Bridge
     ended: dict[MoveKind, int]
-    """How many pledges ended, by their supporter's will or not."""
+    """How many pledges ended, by their supporter's will or not; 0 for what the bridge hides."""
     complete: bool
 
 
@@ -45,7 +46,7 @@ class Why:
 
     kind: MoveKind
     reason: str
-    """A key of `why.NAMES`."""
+    """A key of `why.NAMES`, or `REST`."""
     ended: int
     twelfths: int
 
@@ -102,8 +103,9 @@ class Churn:
     """What they bring: negative."""
     to_come: Period
     """Where those stand."""
-    annual: Annual
-    lifetime: Lifetime
+    annual: Annual | None
+    """None for viewers, as is what follows."""
+    lifetime: Lifetime | None
 
 
 def read_churn(session: Session, asked: Asked) -> Churn:
@@ -119,6 +121,8 @@ def read_churn(session: Session, asked: Asked) -> Churn:
         MonthOfChurn(period=each, bridge=seen, ended=count(rows), complete=each.last < asked.today)
         for (each, seen), rows in zip(bridges, by_month, strict=True)
     ]
+    if not asked.sees_people:
+        return _for_viewers(asked, whole, parts, by_month, rates, to_come)
     everybody = [row for rows in by_month for row in rows]
     ahead = [each for each in ahead if each.kind is MoveKind.CHURN_VOLUNTARY]
     return Churn(
@@ -132,6 +136,69 @@ def read_churn(session: Session, asked: Asked) -> Churn:
         annual=_annual(session, asked, everybody),
         lifetime=_lifetime(session, asked, parts),
     )
+
+
+def _for_viewers(
+    asked: Asked,
+    whole: Bridge,
+    months: Sequence[MonthOfChurn],
+    by_month: Sequence[Sequence[Departed]],
+    rates: MonthlyRates,
+    to_come: Period,
+) -> Churn:
+    """The same without what tells of few, such as what is known to end. `whole` is so already."""
+    everybody = count(row for rows in by_month for row in rows)
+    reasons: list[Why] = []
+    for kind in CHURN:
+        if not whole.hides(kind):
+            reasons += _reasons_for_viewers(
+                [each for each in _reasons(whole, [m.period for m in months], by_month, rates)
+                 if each.kind is kind],
+                [_by_reason(rows, kind) for rows in by_month],
+                Why(kind=kind, reason=REST, ended=everybody[kind], twelfths=whole.moves[kind]),
+                asked.sight.step * TWELFTHS,
+            )  # fmt: skip
+    return Churn(
+        whole=whole,
+        ended=_seen(everybody, whole),
+        months=[replace(each, ended=_seen(each.ended, each.bridge)) for each in months],
+        reasons=reasons,
+        scheduled=0,
+        scheduled_twelfths=0,
+        to_come=to_come,
+        annual=None,
+        lifetime=None,
+    )
+
+
+def _reasons_for_viewers(
+    reasons: Sequence[Why], months: Sequence[Mapping[str, int]], whole: Why, step: int
+) -> list[Why]:
+    """Those of many, rounded to `step`, and what is left of `whole` as one."""
+    told = parts_shown(months)
+    found = [
+        replace(each, twelfths=round_to(each.twelfths, step))
+        for each in reasons
+        if each.reason in told
+    ]
+    rest = replace(
+        whole,
+        ended=whole.ended - sum(each.ended for each in found),
+        twelfths=whole.twelfths - sum(each.twelfths for each in found),
+    )
+    return [*found, rest] if rest.ended else found
+
+
+def _by_reason(rows: Iterable[Departed], kind: MoveKind) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in rows:
+        if row.kind is kind:
+            found[family(row.reason)] = found.get(family(row.reason), 0) + row.moves
+    return found
+
+
+def _seen(ended: Mapping[MoveKind, int], bridge: Bridge) -> dict[MoveKind, int]:
+    return {kind: 0 if bridge.hides(kind) else count for kind, count in ended.items()}
 
 
 def count(rows: Iterable[Departed]) -> dict[MoveKind, int]:

@@ -7,12 +7,12 @@ from itertools import accumulate
 from typing import Any
 
 from billing.money import Money, scale
-from billing.revenue.bridge import Bridge, month_of
+from billing.revenue.bridge import SUPPORTERS, Bridge, month_of
 from billing.revenue.charts import Chart, Series
 from billing.revenue.periods import Period, Step
 from billing.revenue.reading import Asked, Part
 from billing.revenue.tables import MoveKind
-from billing.revenue.viewers import PAID, SUPPORTERS
+from billing.revenue.viewers import PAID
 from billing.revenue.words import MOVES
 from billing.staff.formats import Formats
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from billing.money import Money
+from billing.revenue.bridge import CHURN
 from billing.revenue.charts import Band, Chart, Series
 from billing.revenue.churn_reading import Churn
 from billing.revenue.drawings import in_currency
@@ -26,8 +27,7 @@ def churn_chart(seen: Churn, formats: Formats) -> Chart:
 
     return Chart(
         key="churn",
-        title=f"{formats.money(seen.whole.month(seen.whole.churned))} a month left with those who"
-        " ended their pledge",
+        title=_churn_says(seen, formats),
         description=f"Monthly revenue lost in each month of {formats.zone.key}, in"
         f" {currency.upper()}. A pledge ends when what is paid for is over.",
         **_months([each.period for each in seen.months], formats),
@@ -37,8 +37,16 @@ def churn_chart(seen: Churn, formats: Formats) -> Chart:
                    values=lost(MoveKind.CHURN_INVOLUNTARY)),
         ],
         unfinished=frozenset(i for i, each in enumerate(seen.months) if not each.complete),
+        hidden=frozenset(i for i, each in enumerate(bridges) if each.hides(*CHURN)),
         **in_currency(formats, currency),
     )  # fmt: skip
+
+
+def _churn_says(seen: Churn, formats: Formats) -> str:
+    if seen.whole.hides(*CHURN):
+        return "Monthly revenue that left with those who ended their pledge"
+    lost = formats.money(seen.whole.month(seen.whole.churned))
+    return f"{lost} a month left with those who ended their pledge"
 
 
 def recovery_chart(seen: Failures, currency: str, formats: Formats) -> Chart:

@@ -12,13 +12,12 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Row, func, select, true
 from sqlalchemy.orm import Session
 
+from billing.revenue.bridge import CHURN
 from billing.revenue.cells import Cells
 from billing.revenue.figures import spans_of, within
 from billing.revenue.periods import Period
 from billing.revenue.recovery import Renewals
 from billing.revenue.tables import MoveKind, RevenuePromise, RevenueRenewals
-
-CHURN = (MoveKind.CHURN_VOLUNTARY, MoveKind.CHURN_INVOLUNTARY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from billing.revenue.periods import Preset, period_of
 from billing.revenue.reading import Asked
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.recovery_reading import read_failures
-from billing.revenue.why import NAMES
+from billing.revenue.why import NAMES, in_words
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires
@@ -71,7 +71,7 @@ def cohorts() -> str:
 
 
 @blueprint.get("/churn")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def churn() -> str:
     """Who leaves, by their will or not, and why."""
 
@@ -84,6 +84,7 @@ def churn() -> str:
             "net_churn": net_churn,
             "quick_ratio": quick_ratio,
             "needed": EVENTS_NEEDED,
+            "reason_of": in_words,
             **SHARED,
         }
 

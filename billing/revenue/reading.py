@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.revenue import figures
-from billing.revenue.bridge import Bridge, Rates, Stretch, bridge
+from billing.revenue.bridge import SUPPORTERS, Bridge, Rates, Stretch, bridge
 from billing.revenue.cells import Cells, find_cells
 from billing.revenue.churn import Amount, median
 from billing.revenue.domain import Takings, valued
@@ -28,7 +28,6 @@ from billing.revenue.rates import fixed_rates
 from billing.revenue.recovery import Recovery, Renewals, recovery
 from billing.revenue.tables import MoveKind, Slice
 from billing.revenue.viewers import (
-    SUPPORTERS,
     Hidden,
     Sight,
     coarse_bridge,

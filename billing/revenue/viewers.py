@@ -16,7 +16,7 @@ from decimal import Decimal
 from dateutil.relativedelta import relativedelta
 
 from billing.money import Money, exponent
-from billing.revenue.bridge import TWELFTHS, Bridge
+from billing.revenue.bridge import SUPPORTERS, TWELFTHS, Bridge
 from billing.revenue.domain import Takings
 from billing.revenue.filters import FilterError, Filters
 from billing.revenue.periods import Period, Preset, Step, period_of
@@ -24,7 +24,7 @@ from billing.settings import NewsroomSettings
 from billing.staff.formats import Formats, RoundedFormats
 from billing.staff.suppression import SMALLEST, suppress_row
 
-PAID, MOVES, FAILED, RECOVERED, SUPPORTERS = "money", "moves", "failed", "recovered", "supporters"
+PAID, MOVES, FAILED, RECOVERED = "money", "moves", "failed", "recovered"
 """Names of what is left out beside those of the cells themselves: the first two are totals."""
 PRESETS = (Preset.LAST_MONTH, Preset.LAST_12_MONTHS, Preset.THIS_YEAR, Preset.LAST_YEAR)
 """The named periods of viewers: as many of their months as are over."""
@@ -145,6 +145,19 @@ def hidden_renewals(due: int, failed: int, recovered: int) -> Hidden:
 def hidden_in_any(months: Iterable[Hidden]) -> Hidden:
     """What is left out of the sum over some months: whatever is left out of any of them."""
     return frozenset().union(*months)
+
+
+def parts_shown(months: Sequence[Mapping[str, int]]) -> Hidden:
+    """Those parts of a count that are shown in its sum over some months, the count itself being so.
+
+    What is left over is told by subtraction, and may be written as one line; where even that would
+    tell, nothing is shown but the count. It must not be asked for a count that is left out.
+    """
+    whole = "the count itself"
+    left_out = hidden_in_any(hidden_in(month, whole) for month in months)
+    if whole in left_out:
+        return frozenset()
+    return frozenset(name for month in months for name in month) - left_out
 
 
 def coarse_takings(exact: Takings, step: int, hidden: Hidden) -> Takings:

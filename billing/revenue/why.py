@@ -10,6 +10,8 @@ from billing.pledges.domain import EndAnswer, EndReason
 UNKNOWN = "unknown"
 """Nothing is recorded about it, or Stripe's word for it is in no table."""
 
+REST = "rest"
+"""All reasons that are not told apart to whoever sees no people."""
 NAMES: Mapping[str, str] = {
     EndAnswer.COST: "Costs too much just now",
     EndAnswer.LIMITED: "Had meant to give for a while only",
@@ -40,6 +42,11 @@ NAMES: Mapping[str, str] = {
 """Every reason a figure is told apart by, in words. An address names them by the key."""
 
 _TOLD = frozenset({*EndReason, *EndAnswer})
+
+
+def in_words(name: str) -> str:
+    """A reason as a table of figures names it."""
+    return "All other reasons" if name == REST else NAMES[name]
 
 
 def family(code: str) -> str:

@@ -8,12 +8,12 @@ from fractions import Fraction
 from functools import partial
 
 from billing.money import Money
-from billing.revenue.bridge import month_of
+from billing.revenue.bridge import GAINED, LOST, SUPPORTERS, month_of
 from billing.revenue.drilldown import MoneyFigure
 from billing.revenue.periods import Preset, Step
 from billing.revenue.reading import Overview, Standing
 from billing.revenue.tables import MoveKind
-from billing.revenue.viewers import FAILED, PAID, RECOVERED, SUPPORTERS
+from billing.revenue.viewers import FAILED, PAID, RECOVERED
 from billing.staff.formats import Formats
 
 MOVES = {
@@ -53,10 +53,8 @@ _TENFOLD = 10
 _PAID, _GIFTS, _PLEDGES, _PEOPLE = (
     frozenset({name}) for name in (PAID, "gifts", "pledges", SUPPORTERS)
 )
-_GAINED = frozenset({SUPPORTERS, MoveKind.NEW, MoveKind.REACTIVATION, MoveKind.EXPANSION})
-_LOST = frozenset(
-    {SUPPORTERS, MoveKind.CHURN_VOLUNTARY, MoveKind.CHURN_INVOLUNTARY, MoveKind.CONTRACTION}
-)
+_GAINED = frozenset({SUPPORTERS, *GAINED})
+_LOST = frozenset({SUPPORTERS, *LOST})
 
 
 @dataclass(frozen=True, kw_only=True)

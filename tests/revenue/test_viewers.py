@@ -18,7 +18,7 @@ from hypothesis import given, strategies as st
 
 from billing.money import Money
 from billing.revenue import figures, reading
-from billing.revenue.bridge import Bridge
+from billing.revenue.bridge import SUPPORTERS, Bridge
 from billing.revenue.domain import Takings
 from billing.revenue.filters import Filters, read_filters
 from billing.revenue.periods import Period, Step, steps
@@ -26,7 +26,6 @@ from billing.revenue.rebuild import keep_up
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import (
     PAID,
-    SUPPORTERS,
     NotForViewersError,
     coarse_bridge,
     coarse_takings,
@@ -35,6 +34,7 @@ from billing.revenue.viewers import (
     hidden_money,
     hidden_renewals,
     narrowed,
+    parts_shown,
     round_to,
     rounding_step,
 )
@@ -179,6 +179,24 @@ def test_no_small_count_follows_from_all_periods_together(months: list[list[int]
             attack.learn([int(m in run and name in (each, "all")) for m, each in cells])
     for place, (month, name) in enumerate(cells):
         if is_small(months[month][names.index(name)]):
+            assert not attack.knows([int(place == other) for other in range(len(cells))])
+
+
+@given(st.lists(st.lists(COUNTS, min_size=4, max_size=4), min_size=1, max_size=4))
+def test_no_part_of_few_follows_from_what_is_told_of_reasons(months: list[list[int]]) -> None:
+    """A count of many is told with its parts, over every run of months; a count of few is not."""
+    names = ("a", "b", "c", "d")
+    parts = [dict(zip(names, month, strict=True)) for month in months]
+    cells = list(product(range(len(months)), names))
+    attack = Attack()
+    for first, last in combinations_with_replacement(range(len(months)), 2):
+        run = range(first, last + 1)
+        if any(is_small(sum(months[month])) for month in run):
+            continue
+        for told in ({*names}, *({name} for name in parts_shown(parts[first : last + 1]))):
+            attack.learn([int(m in run and name in told) for m, name in cells])
+    for place, (month, name) in enumerate(cells):
+        if is_small(parts[month][name]):
             assert not attack.knows([int(place == other) for other in range(len(cells))])
 
 

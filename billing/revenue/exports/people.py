@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from billing.money import Money
+from billing.revenue.bridge import CHURN
 from billing.revenue.choices import reach_of
 from billing.revenue.churn import gross_churn, net_churn, quick_ratio
 from billing.revenue.churn_reading import read_churn
@@ -17,27 +18,24 @@ from billing.revenue.people_words import by_try, month_after
 from billing.revenue.periods import Preset
 from billing.revenue.recovery_reading import Part, read_failures
 from billing.revenue.tables import MoveKind
-from billing.revenue.why import NAMES
+from billing.revenue.why import NAMES, in_words
 from billing.staff.domain import Role
 
 
 def _churn(wanted: Wanted) -> Iterator[Row]:
     for each in read_churn(wanted.session, wanted.asked).months:
         seen = each.bridge
-
-        def exact(twelfths: int, currency: str = seen.currency) -> Money:
-            return Money(twelfths, currency)
-
+        cells: list[Cell] = []
+        for kind in (*CHURN, MoveKind.EXPANSION, MoveKind.CONTRACTION):
+            told = not seen.hides(kind)
+            cells.append(Money(seen.moves[kind], seen.currency) if told else None)
+            if kind in CHURN:
+                cells.append(each.ended[kind] if told else None)
         yield (
             each.period.first,
             each.period.last,
-            exact(seen.start),
-            exact(seen.moves[MoveKind.CHURN_VOLUNTARY]),
-            each.ended[MoveKind.CHURN_VOLUNTARY],
-            exact(seen.moves[MoveKind.CHURN_INVOLUNTARY]),
-            each.ended[MoveKind.CHURN_INVOLUNTARY],
-            exact(seen.moves[MoveKind.EXPANSION]),
-            exact(seen.moves[MoveKind.CONTRACTION]),
+            None if seen.hides() else Money(seen.start, seen.currency),
+            *cells,
             seen.currency.upper(),
             gross_churn(seen),
             net_churn(seen),
@@ -49,7 +47,7 @@ def _reasons(wanted: Wanted) -> Iterator[Row]:
     currency = wanted.asked.currency
     for each in read_churn(wanted.session, wanted.asked).reasons:
         lost = Money(each.twelfths, currency)
-        yield each.kind.value, NAMES[each.reason], each.ended, lost, currency.upper()
+        yield each.kind.value, in_words(each.reason), each.ended, lost, currency.upper()
 
 
 def _supporters(wanted: Wanted) -> Iterator[Row]:
@@ -136,7 +134,7 @@ TABLES = (
             "gross_churn", "net_churn", "quick_ratio",
         ),
         rows=_churn,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
@@ -145,7 +143,7 @@ TABLES = (
         page="people.churn",
         columns=("kind", "reason", "pledges", "lost_times_12", "currency"),
         rows=_reasons,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
