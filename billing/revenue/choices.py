@@ -26,6 +26,7 @@ from billing.revenue.people_figures import Departed, departures, renewals_by_try
 from billing.revenue.people_lists import Outcome
 from billing.revenue.reading import Asked
 from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import NotForViewersError
 from billing.revenue.why import NAMES, codes_of
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
@@ -78,9 +79,12 @@ class Renewed:
     tries: int | None
 
 
-def measure_of(filters: Filters) -> Measure:
-    """What of a cohort is counted."""
-    return Measure(chosen(Measure, filters.extra.get("measure", "supporters"), "measure"))
+def measure_of(asked: Asked) -> Measure:
+    """What of a cohort is counted: people, for those who see none of them."""
+    measure = chosen(Measure, asked.filters.extra.get("measure", "supporters"), "measure")
+    if measure is Measure.MONEY and not asked.sees_people:
+        raise NotForViewersError("What a cohort promises takes a role that may see people.")
+    return Measure(measure)
 
 
 def members_of(asked: Asked) -> Members:

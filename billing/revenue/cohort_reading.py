@@ -17,6 +17,7 @@ from billing.revenue.cohorts import Change, Cohort, by_money, by_supporters
 from billing.revenue.domain import valued
 from billing.revenue.periods import Period
 from billing.revenue.reading import Asked, MonthlyRates
+from billing.revenue.viewers import coarse_cohorts
 
 MOST = 24
 """How many cohorts are shown, and for how many months after their own: more is read by nobody."""
@@ -54,15 +55,18 @@ class Retention:
     @property
     def least(self) -> Fraction:
         """The smallest share that any of them has kept; 1 where there are none."""
-        return min(
-            (min(each.shares(), default=Fraction(1)) for each in self.cohorts), default=Fraction(1)
-        )
+        shares = (part for each in self.cohorts for part in each.shares())
+        return min((part for part in shares if part is not None), default=Fraction(1))
 
     def together(self) -> list[Fraction | None]:
         """What all cohorts old enough have kept together, month after month."""
         found: list[Fraction | None] = []
         for place in range(self.width):
-            old = [each for each in self.cohorts if len(each.kept) > place]
+            old = [
+                each
+                for each in self.cohorts
+                if len(each.kept) > place and not {0, place} & each.hidden
+            ]
             began = sum(each.began for each in old)
             found.append(Fraction(sum(each.kept[place] for each in old), began) if began else None)
         return found
@@ -76,9 +80,11 @@ def read_retention(session: Session, asked: Asked, measure: Measure) -> Retentio
     else:
         rates = MonthlyRates(session, asked, [Period(asked.today, asked.today)]).of(asked.today)
         found = in_one_currency([each for each in changes if each[0]], asked.today, rates)
+    if not asked.sees_people:
+        found = coarse_cohorts(found)
     first, last = asked.filters.period.first.replace(day=1), asked.filters.period.last
     within = [each for each in found if first <= each.month <= last and each.kept]
-    shown = [Cohort(each.month, each.began, each.kept[: MOST + 1]) for each in within[-MOST:]]
+    shown = [replace(each, kept=each.kept[: MOST + 1]) for each in within[-MOST:]]
     return Retention(measure=measure, cohorts=shown, left_out=len(within) - len(shown))
 
 

@@ -30,10 +30,17 @@ class Cohort:
     month: date
     began: int
     kept: tuple[int, ...]
+    hidden: frozenset[int] = frozenset()
+    """Months after its own that are not shown to whoever looks."""
 
-    def shares(self) -> list[Fraction]:
-        """What is kept, as a share of what there was in all at first."""
-        return [Fraction(each, self.began) for each in self.kept] if self.began else []
+    def shares(self) -> list[Fraction | None]:
+        """What is kept, as a share of what there was in all at first; None where it is hidden."""
+        if not self.began or 0 in self.hidden:
+            return [None] * len(self.kept)
+        return [
+            None if later in self.hidden else Fraction(each, self.began)
+            for later, each in enumerate(self.kept)
+        ]
 
 
 def by_supporters(changes: Iterable[Change], today: date) -> list[Cohort]:

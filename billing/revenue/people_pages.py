@@ -44,12 +44,12 @@ SHARED = {"people": people_words, "why": NAMES, "reason_in_words": reason_in_wor
 
 
 @blueprint.get("/cohorts")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def cohorts() -> str:
     """Who stays, by the month of their first pledge, as a heat map."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        measure = measure_of(asked.filters)
+        measure = measure_of(asked)
         month = f"{asked.today:%Y-%m}"
         link = address("behind.cohort", asked.filters, extra={"cohort": month, "month": month})
         seen = read_retention(session, asked, measure).latest(links_that_fit(link, _ROOM))
@@ -59,7 +59,9 @@ def cohorts() -> str:
                 return f"{amount:,}"
             return formats.money(month_of(amount, asked.currency))
 
-        def opens(cohort: Cohort, later: int) -> str:
+        def opens(cohort: Cohort, later: int) -> str | None:
+            if not asked.sees_people:
+                return None
             on = people_words.month_after(cohort.month, later)
             extra = {"cohort": f"{cohort.month:%Y-%m}", "month": f"{on:%Y-%m}"}
             return address("behind.cohort", asked.filters, extra=extra)

@@ -85,7 +85,7 @@ def days_left(line: AtRisk, now: datetime) -> str:
 
 def heat_map(
     seen: Retention, formats: Formats, zone: str, write: Callable[[int], str],
-    address: Callable[[Cohort, int], str],
+    address: Callable[[Cohort, int], str | None],
 ) -> HeatMap:  # fmt: skip
     """Shares that were kept, each opening who they are."""
     of_people = seen.measure is Measure.SUPPORTERS
@@ -102,7 +102,7 @@ def heat_map(
         rows=[
             HeatRow(
                 name=f"{formats.short_month(each.month)} {each.month.year}",
-                size=write(each.began),
+                size=NOTHING if 0 in each.hidden else write(each.began),
                 cells=_cells(each, seen, formats, address),
             )
             for each in seen.cohorts
@@ -117,7 +117,7 @@ def month_after(month: date, later: int) -> date:
 
 
 def _cells(
-    cohort: Cohort, seen: Retention, formats: Formats, address: Callable[[Cohort, int], str]
+    cohort: Cohort, seen: Retention, formats: Formats, address: Callable[[Cohort, int], str | None]
 ) -> list[HeatCell | None]:
     shares = cohort.shares()
     found: list[HeatCell | None] = []
@@ -125,7 +125,7 @@ def _cells(
         if place >= len(cohort.kept):
             found.append(None)
             continue
-        part = shares[place] if shares else None
+        part = shares[place]
         words = NOTHING if part is None else formats.percent(float(part))
         found.append(
             HeatCell(words=words, shade=_shade(part, seen.least), address=address(cohort, place))

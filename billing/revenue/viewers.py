@@ -17,6 +17,7 @@ from dateutil.relativedelta import relativedelta
 
 from billing.money import Money, exponent
 from billing.revenue.bridge import SUPPORTERS, TWELFTHS, Bridge
+from billing.revenue.cohorts import Cohort
 from billing.revenue.domain import Takings
 from billing.revenue.filters import FilterError, Filters
 from billing.revenue.periods import Period, Preset, Step, period_of
@@ -202,6 +203,34 @@ def coarse_bridge(exact: Bridge, step: int, hidden: Hidden) -> Bridge:
         unvalued={},
         hidden=hidden,
     )
+
+
+def coarse_cohorts(exact: Sequence[Cohort]) -> list[Cohort]:
+    """Counts of people by cohort as viewers see them, of all cohorts that there are.
+
+    To the nearest 5, so that one who leaves is in no difference of two months; and in each month of
+    the calendar no count under 5, nor that which would tell it by what all cohorts come to.
+    """
+    months: dict[date, dict[str, int]] = {}
+    for each in exact:
+        for later, kept in enumerate(each.kept):
+            on = each.month + relativedelta(months=later)
+            months.setdefault(on, {})[f"{each.month}"] = kept
+    whole = "all of them"
+    left_out = {on: hidden_in(counts, whole) for on, counts in months.items()}
+    return [
+        replace(
+            each,
+            began=round_to(each.began, SMALLEST),
+            kept=tuple(round_to(kept, SMALLEST) for kept in each.kept),
+            hidden=frozenset(
+                later
+                for later in range(len(each.kept))
+                if left_out[each.month + relativedelta(months=later)] & {f"{each.month}", whole}
+            ),
+        )
+        for each in exact
+    ]
 
 
 def hidden_moves(months: Sequence[Mapping[str, int]]) -> Hidden:

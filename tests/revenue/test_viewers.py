@@ -19,6 +19,7 @@ from hypothesis import given, strategies as st
 from billing.money import Money
 from billing.revenue import figures, reading
 from billing.revenue.bridge import SUPPORTERS, Bridge
+from billing.revenue.cohorts import Cohort
 from billing.revenue.domain import Takings
 from billing.revenue.filters import Filters, read_filters
 from billing.revenue.periods import Period, Step, steps
@@ -28,6 +29,7 @@ from billing.revenue.viewers import (
     PAID,
     NotForViewersError,
     coarse_bridge,
+    coarse_cohorts,
     coarse_takings,
     hidden_in,
     hidden_in_any,
@@ -198,6 +200,29 @@ def test_no_part_of_few_follows_from_what_is_told_of_reasons(months: list[list[i
     for place, (month, name) in enumerate(cells):
         if is_small(parts[month][name]):
             assert not attack.knows([int(place == other) for other in range(len(cells))])
+
+
+@given(st.lists(st.lists(COUNTS, min_size=3, max_size=3), min_size=3, max_size=3))
+def test_who_leaves_a_cohort_is_in_no_difference(kept: list[list[int]]) -> None:
+    """Not even with the count of all supporters, which is told beside it."""
+    firsts = [date(2026, month, 1) for month in (1, 2, 3)]
+    exact = [
+        Cohort(first, counts[0], tuple(counts[: 3 - place]))
+        for place, (first, counts) in enumerate(zip(firsts, kept, strict=True))
+    ]
+    seen = coarse_cohorts(exact)
+    for each in seen:
+        assert each.began % 5 == 0
+        assert all(count % 5 == 0 for count in each.kept)
+        for part in each.shares()[1:]:
+            assert part is None or part.denominator <= each.began / 5, "as of the rounded counts"
+    for month in range(3):
+        own = [(exact[place], seen[place], month - place) for place in range(month + 1)]
+        left_out = [whole.kept[later] for whole, told, later in own if later in told.hidden]
+        assert sum(left_out) == 0 or sum(left_out) >= 5 or len(left_out) == len(own)
+        assert len(left_out) != 1 or len(own) == 1
+        for whole, told, later in own:
+            assert later in told.hidden or not is_small(whole.kept[later])
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,15 @@ def _supporters(wanted: Wanted) -> Iterator[Row]:
 def _promised(wanted: Wanted) -> Iterator[Row]:
     currency = wanted.asked.currency
     for *cells, kept, part in _kept(wanted, Measure.MONEY):
-        yield *cells, Money(kept, currency), currency.upper(), part
+        yield *cells, Money(kept or 0, currency), currency.upper(), part
 
 
-def _kept(wanted: Wanted, measure: Measure) -> Iterator[tuple[Cell, Cell, Cell, int, Cell]]:
+def _kept(wanted: Wanted, measure: Measure) -> Iterator[tuple[Cell, Cell, Cell, int | None, Cell]]:
     """A row for each cohort and month that it has lived."""
     for each in read_retention(wanted.session, wanted.asked, measure).cohorts:
-        shares = each.shares()
-        for later, kept in enumerate(each.kept):
-            part = shares[later] if shares else None
-            yield each.month, later, month_after(each.month, later), kept, part
+        for later, (kept, part) in enumerate(zip(each.kept, each.shares(), strict=True)):
+            told = None if later in each.hidden else kept
+            yield each.month, later, month_after(each.month, later), told, part
 
 
 def _failures(wanted: Wanted) -> Iterator[Row]:
@@ -152,7 +151,7 @@ TABLES = (
         page="people.cohorts",
         columns=("cohort", "months_later", "month", "supporters", "share_of_month_0"),
         rows=_supporters,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
