@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
+from billing.revenue.viewers import Hidden, hidden_in
+
 WINDOWS = (30, 90, 365)
 """Days after the first gift within which a pledge counts as won by it."""
+OF_GIVERS = frozenset({"givers", "again", "had_pledged", *(f"{days}" for days in WINDOWS)})
+"""All that is told of givers."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Givers:
     """Had a pledge before: a gift can't win it."""
     within: dict[int, int]
     """Pledged within so many days, of those who had not before; by `WINDOWS`."""
+    hidden: Hidden = frozenset()
+    """Which of these whoever looks is not shown: names, and days."""
 
     @property
     def to_be_won(self) -> int:
@@ -50,7 +56,9 @@ class Givers:
 
     def share(self, days: int) -> Fraction | None:
         """Those who pledged within so many days, of those who could be won."""
-        return Fraction(self.within[days], self.to_be_won) if self.to_be_won else None
+        if f"{days}" in self.hidden or not self.to_be_won:
+            return None
+        return Fraction(self.within[days], self.to_be_won)
 
     @property
     def share_again(self) -> Fraction | None:
@@ -68,6 +76,37 @@ def spread(found: Sequence[Given]) -> Spread | None:
         median=_at(ordered, Fraction(1, 2)),
         high=_at(ordered, Fraction(3, 4)),
         largest=ordered[-1].amount,
+    )
+
+
+def hidden_givers(seen: Givers, gifts: int, closed: Collection[int]) -> Hidden:
+    """What viewers are not shown of those who gave first in a month.
+
+    `gifts` are all gifts of that month: what first ones leave of them is a count as well. Windows
+    that are not `closed` would change with each pledge, and so would who gave again.
+    """
+    if gifts < seen.givers or hidden_in({"first": seen.givers, "more": gifts - seen.givers}, ""):
+        return OF_GIVERS
+    open_ = {"again", *(f"{days}" for days in WINDOWS if days not in closed)}
+    parts, so_far = {"had_pledged": seen.had_pledged}, 0
+    for days in sorted(closed):
+        parts[f"{days}"], so_far = seen.within[days] - so_far, seen.within[days]
+    parts["rest"] = seen.to_be_won - so_far
+    return OF_GIVERS - {"givers"} if hidden_in(parts, "") else frozenset(open_)
+
+
+def givers_for_viewers(exact: Givers, hidden: Hidden) -> Givers:
+    """The same without what is hidden; days that are not told add nobody to those before."""
+    within, so_far = {}, 0
+    for days in WINDOWS:
+        so_far = so_far if f"{days}" in hidden else exact.within[days]
+        within[days] = so_far
+    return Givers(
+        givers=0 if "givers" in hidden else exact.givers,
+        again=0,
+        had_pledged=0 if "had_pledged" in hidden else exact.had_pledged,
+        within=within,
+        hidden=hidden,
     )
 
 

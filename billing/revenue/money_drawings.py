@@ -53,6 +53,7 @@ def conversion_chart(seen: GiftPage, asked: Asked, formats: Formats) -> Chart:
             for place, month in enumerate(months)
             if not is_closed(month.last, WINDOWS[-1], asked.today)
         ),
+        hidden=frozenset(p for p, each in enumerate(found) if "had_pledged" in each.hidden),
         **_COUNTS,
     )
 
@@ -60,6 +61,8 @@ def conversion_chart(seen: GiftPage, asked: Asked, formats: Formats) -> Chart:
 def _conversion_says(seen: GiftPage, formats: Formats) -> str:
     whole = seen.whole
     share = whole.share(WINDOWS[-1])
+    if whole.hidden:
+        return "How soon those who gave for the first time have pledged"
     if share is None:
         return "Nobody gave for the first time"
     people = "person" if whole.to_be_won == 1 else "people"

@@ -32,7 +32,7 @@ NAMES_SHOWN = 30
 
 
 @blueprint.get("/gifts")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def gifts() -> str:
     """One-off gifts, and how many of their givers pledge afterwards."""
 

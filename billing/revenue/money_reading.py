@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -20,11 +20,21 @@ from billing.revenue.fees import Fees, by_kind, fees_of
 from billing.revenue.figures import MoneyRow
 from billing.revenue.filters import Filters
 from billing.revenue.funnel import Funnel, lift
-from billing.revenue.gifts import Givers, Spread, spread
+from billing.revenue.gifts import (
+    OF_GIVERS,
+    WINDOWS,
+    Givers,
+    Spread,
+    givers_for_viewers,
+    hidden_givers,
+    is_closed,
+    spread,
+)
 from billing.revenue.giving import Wanted
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
-from billing.revenue.reading import Asked, MonthlyRates
+from billing.revenue.reading import Asked, MonthlyRates, hidden_payments
 from billing.revenue.reminded import Reminded, read_reminded
+from billing.revenue.viewers import PAID, hidden_in_any
 
 STAYS = relativedelta(months=3)
 """After how long a pledge is asked whether it still stands."""
@@ -38,6 +48,8 @@ class Gifts:
     gifts: int
     gross: int
     """In minor units of the reporting currency."""
+    hidden: bool = False
+    """Whether viewers are told of neither."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +60,7 @@ class GiftPage:
     previous: Gifts
     year_before: Gifts
     spread: Spread | None
+    """None where nobody gave, and for viewers: each is a sum that somebody gave."""
     whole: Givers
     months: list[tuple[Period, Givers]]
 
@@ -108,6 +121,8 @@ class ReminderPage:
 
 def read_gifts(session: Session, asked: Asked) -> GiftPage:
     """Gifts and what became of their givers. Four queries."""
+    if not asked.sees_people:
+        return _gifts_for_viewers(session, asked)
     period = asked.filters.period
     periods = [period, previous(period), a_year_before(period)]
     rows = figures.money(session, asked.cells, periods)
@@ -124,6 +139,37 @@ def read_gifts(session: Session, asked: Asked) -> GiftPage:
         spread=spread(giving.amounts(session, asked.cells, period, rates)),
         whole=whole,
         months=list(zip(months, found, strict=True)),
+    )
+
+
+def _gifts_for_viewers(session: Session, asked: Asked) -> GiftPage:
+    """The same without what tells of few, month by month. Two queries."""
+    period = asked.filters.period
+    periods = [period, previous(period), a_year_before(period)]
+    months = [steps(each, Step.MONTH) for each in periods]
+    found = iter(figures.money(session, asked.cells, [m for each in months for m in each]))
+    rows = [[next(found) for _ in each] for each in months]
+    whole, *of_months = giving.givers(session, asked.cells, [period, *months[0]])
+    hidden = [
+        OF_GIVERS if hidden_payments(money) & {"gifts", PAID} else hidden_givers(
+            each, _gifts(month, money, asked.currency).gifts,
+            [days for days in WINDOWS if is_closed(month.last, days, asked.today)],
+        )
+        for month, money, each in zip(months[0], rows[0], of_months, strict=True)
+    ]  # fmt: skip
+    now, before, a_year = (
+        _seen_gifts(each, of, asked) for each, of in zip(periods, rows, strict=True)
+    )
+    return GiftPage(
+        now=now,
+        previous=before,
+        year_before=a_year,
+        spread=None,
+        whole=givers_for_viewers(whole, hidden_in_any(hidden)),
+        months=[
+            (month, givers_for_viewers(each, left_out))
+            for month, each, left_out in zip(months[0], of_months, hidden, strict=True)
+        ],
     )
 
 
@@ -236,6 +282,13 @@ def _gifts(period: Period, rows: list[MoneyRow], currency: str) -> Gifts:
         gifts=sum(row.payments for row in gifts),
         gross=sum(row.gross for row in gifts if row.settled_currency == currency),
     )
+
+
+def _seen_gifts(period: Period, months: Sequence[list[MoneyRow]], asked: Asked) -> Gifts:
+    if hidden_in_any(hidden_payments(rows) for rows in months) & {"gifts", PAID}:
+        return Gifts(period=period, gifts=0, gross=0, hidden=True)
+    exact = _gifts(period, [row for rows in months for row in rows], asked.currency)
+    return replace(exact, gross=asked.sight.rounded(exact.gross))
 
 
 def _begin(source: Source, begun: giving.Begun, rates: Rates) -> None:

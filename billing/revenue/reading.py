@@ -208,7 +208,7 @@ def _standing(
         return exact
     hidden = hidden_in_any(
         [
-            *(_hidden_money(month) for month in money),
+            *(hidden_payments(month) for month in money),
             hidden_moves([_counts(month) for month in moved]),
             *(_hidden_renewals(month) for month in renewals),
             frozenset({SUPPORTERS} if is_small(people) else ()),
@@ -222,7 +222,8 @@ def _standing(
     )
 
 
-def _hidden_money(rows: Sequence[MoneyRow]) -> Hidden:
+def hidden_payments(rows: Sequence[MoneyRow]) -> Hidden:
+    """What viewers are not shown of a month's payments."""
     gifts = sum(row.payments for row in rows if row.is_gift)
     payments = sum(row.payments for row in rows)
     moved = any(row.gross or row.refunds or row.disputes or row.fees for row in rows)
@@ -319,7 +320,7 @@ def read_parts(session: Session, asked: Asked) -> tuple[Takings, list[Part], lis
             period=each,
             takings=takings_of(rows, asked.currency),
             complete=each.last < asked.today,
-            hidden=frozenset() if asked.sees_people else _hidden_money(rows),
+            hidden=frozenset() if asked.sees_people else hidden_payments(rows),
         )
         for each, rows in zip(parts, money, strict=True)
     ]

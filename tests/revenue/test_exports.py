@@ -100,7 +100,14 @@ def test_movements_add_up_exactly_to_the_bridge(staff: FlaskClient) -> None:
     assert sum(Decimal(each["a_year"]) for each in moves) == ended != 0
 
 
-FOR_VIEWERS = {"gross-to-net", "churn", "churn-reasons", "cohorts-by-supporters"}
+FOR_VIEWERS = {
+    "gross-to-net",
+    "churn",
+    "churn-reasons",
+    "cohorts-by-supporters",
+    "gifts",
+    "givers-who-pledge",
+}
 REFUSED = {
     "no-such-table": 404,
     "ledger-lines?figure=profit": 400,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from html import unescape
-from itertools import combinations_with_replacement, product
+from itertools import accumulate, combinations_with_replacement, product
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from billing.revenue.bridge import SUPPORTERS, Bridge
 from billing.revenue.cohorts import Cohort
 from billing.revenue.domain import Takings
 from billing.revenue.filters import Filters, read_filters
+from billing.revenue.gifts import WINDOWS, Givers, hidden_givers
 from billing.revenue.periods import Period, Step, steps
 from billing.revenue.rebuild import keep_up
 from billing.revenue.tables import MoveKind
@@ -200,6 +201,36 @@ def test_no_part_of_few_follows_from_what_is_told_of_reasons(months: list[list[i
     for place, (month, name) in enumerate(cells):
         if is_small(parts[month][name]):
             assert not attack.knows([int(place == other) for other in range(len(cells))])
+
+
+@given(
+    st.lists(st.tuples(*[COUNTS] * 6, st.integers(0, 3)), min_size=1, max_size=3),
+)
+def test_no_giver_is_in_a_difference(lived: list[tuple[int, ...]]) -> None:
+    """Of each month: further gifts, and givers by what they did; how many windows are closed."""
+    months = []
+    for further, had, *pledged, rest, closed in lived:
+        within = dict(zip(WINDOWS, accumulate(pledged), strict=True))
+        givers = had + sum(pledged) + rest
+        exact = Givers(givers=givers, again=0, had_pledged=had, within=within)
+        hidden = hidden_givers(exact, givers + further, WINDOWS[:closed])
+        assert {"again", *map(str, WINDOWS[closed:])} <= hidden
+        months.append((exact, [further, had, *pledged, rest], hidden, closed))
+    attack = Attack()
+    size = 6 * len(months)
+    for first, last in combinations_with_replacement(range(len(months)), 2):
+        run = range(first, last + 1)
+        left_out = hidden_in_any(months[month][2] for month in run)
+        parts = {"givers": {1, 2, 3, 4, 5}, "had_pledged": {1}, "30": {2}, "90": {2, 3},
+                 "365": {2, 3, 4}, "gifts": set(range(6))}  # fmt: skip
+        for name, of in parts.items():
+            if name not in left_out:
+                attack.learn([int(p // 6 in run and p % 6 in of) for p in range(size)])
+    for place, (_, counts, _, closed) in enumerate(months):
+        known = [0, 1, *range(2, 2 + closed)]
+        for each in known:
+            if is_small(counts[each]):
+                assert not attack.knows([int(p == place * 6 + each) for p in range(size)])
 
 
 @given(st.lists(st.lists(COUNTS, min_size=3, max_size=3), min_size=3, max_size=3))

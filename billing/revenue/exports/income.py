@@ -24,8 +24,8 @@ def _gifts(wanted: Wanted) -> Iterator[Row]:
     seen, currency = money_reading.read_gifts(wanted.session, wanted.asked), wanted.asked.currency
     named = {"this": seen.now, "before": seen.previous, "year before": seen.year_before}
     for name, each in named.items():
-        period, paid = each.period, Money(each.gross, currency)
-        yield name, period.first, period.last, each.gifts, paid, currency.upper()
+        cells = (None, None) if each.hidden else (each.gifts, Money(each.gross, currency))
+        yield name, each.period.first, each.period.last, *cells, currency.upper()
 
 
 def _givers(wanted: Wanted) -> Iterator[Row]:
@@ -36,9 +36,14 @@ def _givers(wanted: Wanted) -> Iterator[Row]:
 
 
 def _counts(seen: Givers) -> tuple[Cell, ...]:
-    within = (seen.within[days] for days in WINDOWS)
-    shares = (seen.share(days) for days in WINDOWS)
-    return seen.givers, seen.again, seen.had_pledged, *within, *shares
+    counts = {
+        "givers": seen.givers,
+        "again": seen.again,
+        "had_pledged": seen.had_pledged,
+        **{f"{days}": seen.within[days] for days in WINDOWS},
+    }
+    told = (None if name in seen.hidden else count for name, count in counts.items())
+    return *told, *(seen.share(days) for days in WINDOWS)
 
 
 def _sources(wanted: Wanted) -> Iterator[Row]:
@@ -149,7 +154,7 @@ TABLES = (
         page="income.gifts",
         columns=("period", "first_day", "last_day", "gifts", "paid", "currency"),
         rows=_gifts,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
@@ -161,7 +166,7 @@ TABLES = (
             *_CLOSED,
         ),
         rows=_givers,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
