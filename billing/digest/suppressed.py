@@ -1,7 +1,9 @@
 """How many payments stand behind sums, as far as whoever sees no person may know. Pure.
 
 A sum of one payment is what somebody gave. So where fewer than five payments make it (ADR 0054),
-the sum is left out with their number, and so is another one, lest a total bring it back.
+the sum is left out with their number, and so is another one, lest a total bring it back. Within a
+period that is the rule of the pages (`billing.revenue.viewers`); here weeks lie beside each other
+as well, of months whose sums the pages tell.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from billing.revenue.figures import MoneyRow
+from billing.revenue.viewers import hidden_money
 from billing.staff.suppression import hidden
 
 
@@ -44,6 +47,6 @@ def suppressed(parts: Sequence[Counted]) -> list[Counted]:
 
 
 def _with_parts(each: Counted) -> Counted:
-    if hidden([each.gifts or 0, each.pledges or 0]):
+    if hidden_money(each.gifts or 0, each.pledges or 0, moved=False):
         return replace(each, gifts=None, pledges=None)
     return each

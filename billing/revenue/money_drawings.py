@@ -137,12 +137,15 @@ def reminders_chart(seen: ReminderPage, asked: Asked, formats: Formats) -> Chart
             for place, (month, each) in enumerate(seen.months)
             if each.under_way or each.still_open or month.last >= asked.today
         ),
+        hidden=frozenset(place for place, each in enumerate(found) if each.hidden),
         **_COUNTS,
     )
 
 
 def _reminders_say(seen: ReminderPage, formats: Formats) -> str:
     whole = seen.whole
+    if whole.hidden:
+        return "What became of reminders, by the month in which they were asked for"
     if not whole.asked:
         return "Nobody asked for a reminder"
     if not whole.sent:

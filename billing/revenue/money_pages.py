@@ -125,7 +125,7 @@ def started() -> str:
 
 
 @blueprint.get("/reminders")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def reminders() -> str:
     """From an appeal shown to a gift after the reminder, and what that can't tell."""
 

@@ -33,7 +33,12 @@ from billing.revenue.gifts import (
 from billing.revenue.giving import Wanted
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
 from billing.revenue.reading import Asked, MonthlyRates, hidden_payments
-from billing.revenue.reminded import Reminded, read_reminded
+from billing.revenue.reminded import (
+    Reminded,
+    hidden_reminders,
+    read_reminded,
+    reminded_for_viewers,
+)
 from billing.revenue.viewers import PAID, hidden_in_any
 
 STAYS = relativedelta(months=3)
@@ -248,6 +253,8 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
     months = steps(period, Step.MONTH)
     found = read_reminded(session, filters, months, zone)
     whole = Reminded.together(found)
+    if not asked.sees_people:
+        return _reminders_for_viewers(whole, months, found)
     stepped = {s.name: s for s in giving.stepped(session, wanted, period)}
     shown = sum(each.shown for each in stepped.values())
     opened = stepped[APPEAL].opened if APPEAL in stepped else 0
@@ -266,6 +273,25 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
         others=others,
         others_gave=others_gave,
         lift=lift(whole.gave, whole.sent, others_gave, others),
+    )
+
+
+def _reminders_for_viewers(
+    whole: Reminded, months: Sequence[Period], found: Sequence[Reminded]
+) -> ReminderPage:
+    """The same without what tells of few, and without appeals: who gave by them is of few too."""
+    hidden = [hidden_reminders(each) for each in found]
+    seen = reminded_for_viewers(whole, hidden_in_any(hidden))
+    return ReminderPage(
+        funnel=Funnel(shown=None, asked=seen.asked, sent=seen.sent, opened=None, gave=seen.gave),
+        whole=seen,
+        months=[
+            (month, reminded_for_viewers(each, left_out))
+            for month, each, left_out in zip(months, found, hidden, strict=True)
+        ],
+        others=0,
+        others_gave=0,
+        lift=None,
     )
 
 

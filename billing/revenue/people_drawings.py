@@ -60,7 +60,9 @@ def recovery_chart(seen: Failures, currency: str, formats: Formats) -> Chart:
     ]
     return Chart(
         key="recovery",
-        title=f"{whole[0]} of {whole[1]} that failed at first was paid after all",
+        title="Failed at first, and paid after all"
+        if seen.hidden
+        else f"{whole[0]} of {whole[1]} that failed at first was paid after all",
         description=f"Renewals by the month (in {formats.zone.key}) in which they failed first, in"
         f" {currency.upper()}, before fees. Failures are tried again for 14 days: until then a"
         " month may still change.",
@@ -70,6 +72,7 @@ def recovery_chart(seen: Failures, currency: str, formats: Formats) -> Chart:
             Series(name="not paid", css="two", values=rest),
         ],
         unfinished=frozenset(i for i, each in enumerate(seen.months) if not each.final),
+        hidden=frozenset(i for i, each in enumerate(seen.months) if each.hidden),
         **in_currency(formats, currency),
     )
 

@@ -94,7 +94,7 @@ def churn() -> str:
 
 
 @blueprint.get("/recovery")
-@requires(Role.DESK)
+@requires(Role.VIEWER)
 def recovery() -> str:
     """Payments that failed, what was recovered of them, and what is at risk now."""
 
@@ -104,6 +104,7 @@ def recovery() -> str:
             "seen": seen,
             "chart": recovery_chart(seen, asked.currency, formats),
             "now": runtime().clock.now(),
+            "reason_of": in_words,
             **SHARED,
         }
 

@@ -25,7 +25,7 @@ from billing.revenue.figures import MoneyRow, Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period, Step, a_year_before, previous, steps
 from billing.revenue.rates import fixed_rates
-from billing.revenue.recovery import Recovery, Renewals, recovery
+from billing.revenue.recovery import Recovery, Renewals, is_final, recovery
 from billing.revenue.tables import MoveKind, Slice
 from billing.revenue.viewers import (
     Hidden,
@@ -210,7 +210,10 @@ def _standing(
         [
             *(hidden_payments(month) for month in money),
             hidden_moves([_counts(month) for month in moved]),
-            *(_hidden_renewals(month) for month in renewals),
+            *(
+                _hidden_renewals(of_month, is_final(month.last, asked.today))
+                for month, of_month in zip(months, renewals, strict=True)
+            ),
             frozenset({SUPPORTERS} if is_small(people) else ()),
         ]
     )
@@ -230,9 +233,9 @@ def hidden_payments(rows: Sequence[MoneyRow]) -> Hidden:
     return hidden_money(gifts, payments - gifts, moved=moved)
 
 
-def _hidden_renewals(rows: Sequence[Renewals]) -> Hidden:
+def _hidden_renewals(rows: Sequence[Renewals], final: bool) -> Hidden:
     seen = recovery(rows, {})
-    return hidden_renewals(seen.due, seen.failed, seen.recovered)
+    return hidden_renewals(seen.due, seen.failed, seen.recovered, final=final)
 
 
 def _counts(rows: Sequence[Moved]) -> dict[str, int]:

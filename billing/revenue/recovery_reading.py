@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,17 @@ from billing.revenue.periods import Period, Step, steps
 from billing.revenue.reading import Asked, MonthlyRates
 from billing.revenue.recovery import Recovery, is_final, recovery
 from billing.revenue.rounding import apportion
-from billing.revenue.why import family
+from billing.revenue.viewers import (
+    DUE,
+    FAILED,
+    RECOVERED,
+    Hidden,
+    hidden_in_any,
+    hidden_renewals,
+    parts_shown,
+    round_to,
+)
+from billing.revenue.why import REST, family
 
 SHOWN = 10
 """How many pledges of the queue stand on the page itself."""
@@ -29,6 +39,25 @@ class MonthOfRenewals:
     seen: Recovery
     final: bool
     """Whether the window of the last failure has closed; before, more may be recovered."""
+    hidden: Hidden = frozenset()
+    """What is not shown to a viewer: see `viewers.py`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundedRecovery(Recovery):
+    """Renewals with rounded sums and exact rates, as viewers see them."""
+
+    rates: tuple[Fraction | None, Fraction | None]
+
+    @property
+    def failed_rate(self) -> Fraction | None:
+        """As of the exact numbers."""
+        return self.rates[0]
+
+    @property
+    def recovery_rate(self) -> Fraction | None:
+        """As of the exact sums."""
+        return self.rates[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +100,13 @@ class Failures:
     reasons: list[Part]
     tries: list[Part]
     """By the number of the attempt that paid: 2 and above."""
-    risk: Risk
+    risk: Risk | None
+    """None for viewers, as the attempts are: it changes with each of few."""
+
+    @property
+    def hidden(self) -> Hidden:
+        """What is not shown of the whole, since it is not of one of its months."""
+        return hidden_in_any(each.hidden for each in self.months)
 
     @property
     def final(self) -> bool:
@@ -93,6 +128,8 @@ def read_failures(session: Session, asked: Asked) -> Failures:
         for each, rows in zip(months, by_month, strict=True)
     ]
     whole = add(each.seen for each in parts)
+    if not asked.sees_people:
+        return _for_viewers(asked, parts, by_month, rates)
     failed = [
         (row, rates.of(month.first).get(row.currency, Fraction()))
         for month, rows in zip(months, by_month, strict=True)
@@ -106,6 +143,77 @@ def read_failures(session: Session, asked: Asked) -> Failures:
         tries=_parts([(f"{row.tries}", row, rate) for row, rate in failed], whole),
         risk=read_risk(session, asked, rates.of(asked.today)),
     )
+
+
+def _for_viewers(
+    asked: Asked,
+    months: Sequence[MonthOfRenewals],
+    by_month: Sequence[Sequence[Tried]],
+    rates: MonthlyRates,
+) -> Failures:
+    """The same without what tells of few, and without attempts and what is past due."""
+    whole, step = add(each.seen for each in months), asked.sight.step
+    seen = [replace(each, hidden=_hidden(each)) for each in months]
+    hidden = hidden_in_any(each.hidden for each in seen)
+    failed = [[row for row in rows if row.reason] for rows in by_month]
+    rows = [
+        (family(row.reason), row, rates.of(month.period.first).get(row.currency, Fraction()))
+        for month, of_month in zip(months, failed, strict=True)
+        for row in of_month
+    ]
+    return Failures(
+        whole=_coarse(whole, hidden, step),
+        months=[replace(each, seen=_coarse(each.seen, each.hidden, step)) for each in seen],
+        reasons=[] if FAILED in hidden else _reasons_for_viewers(
+            _parts(rows, whole), [_by_reason(of_month) for of_month in failed], whole, step
+        ),
+        tries=[],
+        risk=None,
+    )  # fmt: skip
+
+
+def _hidden(month: MonthOfRenewals) -> Hidden:
+    seen = month.seen
+    names = hidden_renewals(seen.due, seen.failed, seen.recovered, final=month.final)
+    return names | {RECOVERED} if FAILED in names else names
+
+
+def _coarse(exact: Recovery, hidden: Hidden, step: int) -> RoundedRecovery:
+    failed, recovered = FAILED not in hidden, RECOVERED not in hidden
+    return RoundedRecovery(
+        due=0 if DUE in hidden else exact.due,
+        failed=exact.failed if failed else 0,
+        recovered=exact.recovered if recovered else 0,
+        failed_value=Fraction(round_to(round(exact.failed_value), step) if failed else 0),
+        recovered_value=Fraction(round_to(round(exact.recovered_value), step) if recovered else 0),
+        rates=(
+            exact.failed_rate if failed else None,
+            exact.recovery_rate if recovered else None,
+        ),
+    )
+
+
+def _reasons_for_viewers(
+    parts: Sequence[Part], months: Sequence[Mapping[str, int]], whole: Recovery, step: int
+) -> list[Part]:
+    """How many failed for a reason of many; the others as one, and nothing of what came of it."""
+    told = parts_shown(months)
+    found = [
+        Part(name=each.name, failed=each.failed, recovered=0, recovered_minor=0,
+             failed_minor=round_to(each.failed_minor, step))
+        for each in parts if each.name in told
+    ]  # fmt: skip
+    failed = whole.failed - sum(each.failed for each in found)
+    minor = round_to(round(whole.failed_value), step) - sum(each.failed_minor for each in found)
+    rest = Part(name=REST, failed=failed, recovered=0, failed_minor=minor, recovered_minor=0)
+    return [*found, rest] if failed else found
+
+
+def _by_reason(rows: Iterable[Tried]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in rows:
+        found[family(row.reason)] = found.get(family(row.reason), 0) + row.renewals
+    return found
 
 
 def read_risk(session: Session, asked: Asked, rates: Mapping[str, Fraction]) -> Risk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,7 +29,11 @@ from billing.revenue.days import Days
 from billing.revenue.drilldown import Place
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period
+from billing.revenue.viewers import Hidden, hidden_in
+from billing.staff.suppression import is_small
 
+OUTCOMES = frozenset({"under_way", "sent", "gave_before", "not_wanted", "gave", "still_open"})
+"""What becomes of reminders."""
 _UNDER_WAY = (ReminderStatus.WAITING, ReminderStatus.QUEUED)
 
 
@@ -49,6 +53,8 @@ class Reminded:
     """Gave within 30 days of the email."""
     still_open: int
     """Sent less than 30 days ago, and nothing given yet."""
+    hidden: Hidden = frozenset()
+    """Which of these whoever looks is not shown."""
 
     @classmethod
     def together(cls, parts: Sequence[Reminded]) -> Reminded:
@@ -67,6 +73,28 @@ class ReminderLine:
     finished_at: datetime | None
     gave: bool | None
     erased: bool
+
+
+def hidden_reminders(seen: Reminded) -> Hidden:
+    """What viewers are not shown of the reminders asked for in a month.
+
+    What became of them is told once nothing can change any more, and all of it or nothing.
+    """
+    outcomes = {
+        "gave": seen.gave,
+        "did not": seen.sent - seen.gave,
+        "gave_before": seen.gave_before,
+        "not_wanted": seen.not_wanted,
+    }
+    if is_small(seen.asked):
+        return OUTCOMES | {"asked"}
+    is_open = seen.under_way or seen.still_open
+    return OUTCOMES if is_open or hidden_in(outcomes, "") else frozenset()
+
+
+def reminded_for_viewers(exact: Reminded, hidden: Hidden) -> Reminded:
+    """The same with nothing where something is hidden."""
+    return replace(exact, **dict.fromkeys(hidden, 0), hidden=hidden)
 
 
 def read_reminded(
@@ -115,7 +143,7 @@ def read_reminded(
     found = {row["place"]: row for row in session.execute(query).mappings()}
     none = dict.fromkeys(("asked", *counts), 0)
     return [
-        Reminded(**{name: found.get(place, none)[name] for name in none})
+        Reminded(hidden=frozenset(), **{name: found.get(place, none)[name] for name in none})
         for place in range(len(periods))
     ]
 

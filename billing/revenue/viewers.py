@@ -23,9 +23,9 @@ from billing.revenue.filters import FilterError, Filters
 from billing.revenue.periods import Period, Preset, Step, period_of
 from billing.settings import NewsroomSettings
 from billing.staff.formats import Formats, RoundedFormats
-from billing.staff.suppression import SMALLEST, suppress_row
+from billing.staff.suppression import SMALLEST, is_small, suppress_row
 
-PAID, MOVES, FAILED, RECOVERED = "money", "moves", "failed", "recovered"
+PAID, MOVES, DUE, FAILED, RECOVERED = "money", "moves", "due", "failed", "recovered"
 """Names of what is left out beside those of the cells themselves: the first two are totals."""
 PRESETS = (Preset.LAST_MONTH, Preset.LAST_12_MONTHS, Preset.THIS_YEAR, Preset.LAST_YEAR)
 """The named periods of viewers: as many of their months as are over."""
@@ -133,9 +133,14 @@ def hidden_money(gifts: int, pledges: int, *, moved: bool) -> Hidden:
     return hidden_in({"gifts": gifts, "pledges": pledges}, PAID)
 
 
-def hidden_renewals(due: int, failed: int, recovered: int) -> Hidden:
-    """The same for renewals: rates of few are counts of few."""
-    names = set()
+def hidden_renewals(due: int, failed: int, recovered: int, *, final: bool = True) -> Hidden:
+    """The same for renewals: rates of few are counts of few.
+
+    Until a month is `final`, what is recovered of it grows with each payment.
+    """
+    names = {DUE} if is_small(due) else set()
+    if not final:
+        names.add(RECOVERED)
     if hidden_in({FAILED: failed, "taken": due - failed}, FAILED):
         names.add(FAILED)
     if hidden_in({RECOVERED: recovered, "lost": failed - recovered}, RECOVERED):

@@ -101,13 +101,11 @@ def test_movements_add_up_exactly_to_the_bridge(staff: FlaskClient) -> None:
 
 
 FOR_VIEWERS = {
-    "gross-to-net",
-    "churn",
-    "churn-reasons",
-    "cohorts-by-supporters",
-    "gifts",
-    "givers-who-pledge",
-}
+    "gross-to-net", "churn", "churn-reasons", "cohorts-by-supporters", "failed-payments",
+    "failure-reasons", "gifts", "givers-who-pledge", "reminder-funnel", "reminders-by-month",
+}  # fmt: skip
+SUMS = re.compile(r"-?\d+\.\d\d")
+"""As files write money; shares have six digits, counts none."""
 REFUSED = {
     "no-such-table": 404,
     "ledger-lines?figure=profit": 400,
@@ -187,6 +185,24 @@ def test_viewers_are_told_rounded_months_and_nothing_narrower(
             assert Decimal(viewed["gross"]) % step == 0
             assert abs(Decimal(viewed["gross"]) - Decimal(exact["gross"])) <= step / 2
     assert told
+
+
+def test_no_file_of_viewers_holds_an_exact_sum_or_the_running_month(
+    client: FlaskClient, newsroom: Runtime
+) -> None:
+    staff_client(client, newsroom, Role.VIEWER, "Vic")
+    step, told = Decimal(rounding_step(newsroom.settings.newsroom.goal)) / 100, 0
+    today = newsroom.clock.now().astimezone(RIGA).date()
+    for name in FOR_VIEWERS:
+        assert client.post(f"/staff/revenue/export/{name}?country=LV").status_code == 403
+        for row in rows_of(client.post(f"/staff/revenue/export/{name}?{YEAR}").data):
+            assert row.get("last_day", "") < f"{today:%Y-%m}-01", name
+            for column, cell in row.items():
+                if SUMS.fullmatch(cell):
+                    unit = step * 12 if column.endswith("_times_12") else step
+                    assert Decimal(cell) % unit == 0, (name, column)
+                    told += 1
+    assert told > 20
 
 
 def test_the_passkey_is_asked_for_again_and_the_filters_come_back(

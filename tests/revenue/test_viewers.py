@@ -25,6 +25,7 @@ from billing.revenue.filters import Filters, read_filters
 from billing.revenue.gifts import WINDOWS, Givers, hidden_givers
 from billing.revenue.periods import Period, Step, steps
 from billing.revenue.rebuild import keep_up
+from billing.revenue.reminded import OUTCOMES, Reminded, hidden_reminders, reminded_for_viewers
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import (
     PAID,
@@ -284,10 +285,36 @@ def test_a_month_without_anything_hides_nothing() -> None:
         (100, 10, 2, {"recovered"}),
         (100, 10, 8, {"recovered"}),
         (100, 20, 10, set()),
+        (4, 0, 0, {"due", "failed"}),
     ],
 )
 def test_rates_of_few(due: int, failed: int, recovered: int, hidden: set[str]) -> None:
     assert hidden_renewals(due, failed, recovered) == hidden
+
+
+@pytest.mark.parametrize(
+    ("counts", "hidden"),
+    [
+        ({"asked": 3, "sent": 3}, OUTCOMES | {"asked"}),
+        ({"asked": 40, "sent": 40, "gave": 10}, set()),
+        ({"asked": 40, "sent": 40, "gave": 4}, OUTCOMES),
+        ({"asked": 40, "sent": 40, "gave": 38}, OUTCOMES),
+        ({"asked": 40, "sent": 38, "gave": 10, "not_wanted": 2}, OUTCOMES),
+        ({"asked": 40, "sent": 30, "gave": 10, "under_way": 10}, OUTCOMES),
+        ({"asked": 40, "sent": 40, "gave": 10, "still_open": 30}, OUTCOMES),
+    ],
+)
+def test_what_became_of_reminders_is_told_once_it_is_over(
+    counts: dict[str, int], hidden: set[str]
+) -> None:
+    seen = Reminded(**{**dict.fromkeys(OUTCOMES, 0), **counts})  # type: ignore[arg-type]
+    assert hidden_reminders(seen) == hidden
+    told = reminded_for_viewers(seen, hidden_reminders(seen))
+    assert all(getattr(told, name) == 0 for name in hidden)
+
+
+def test_what_is_recovered_of_a_month_is_told_once_it_is_final() -> None:
+    assert hidden_renewals(100, 20, 10, final=False) == {"recovered"}
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=5, max_size=5), st.sampled_from([1, 5_000]))

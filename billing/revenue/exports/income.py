@@ -72,7 +72,11 @@ def _sources_by(by: str, wanted: Wanted) -> Iterator[Row]:
 
 def _funnel(wanted: Wanted) -> Iterator[Row]:
     seen = money_reading.read_reminders(wanted.session, wanted.asked, wanted.newsroom.timezone)
-    return iter(seen.funnel.shares())
+    hidden = seen.whole.hidden
+    return (
+        (step, None if step in hidden else count, None if hidden else share)
+        for step, count, share in seen.funnel.shares()
+    )
 
 
 def _lift(wanted: Wanted) -> Iterator[Row]:
@@ -85,13 +89,14 @@ def _lift(wanted: Wanted) -> Iterator[Row]:
         yield name, count, gave, Fraction(gave, count) if count else None
 
 
-_REMINDED = tuple(each.name for each in fields(Reminded))
+_REMINDED = tuple(each.name for each in fields(Reminded) if each.name != "hidden")
 
 
 def _reminders(wanted: Wanted) -> Iterator[Row]:
     seen = money_reading.read_reminders(wanted.session, wanted.asked, wanted.newsroom.timezone)
     for period, each in seen.months:
-        yield period.first, period.last, *(getattr(each, name) for name in _REMINDED)
+        counts = (None if name in each.hidden else getattr(each, name) for name in _REMINDED)
+        yield period.first, period.last, *counts
 
 
 def _fees(wanted: Wanted) -> Iterator[Row]:
@@ -189,7 +194,7 @@ TABLES = (
         page="income.reminders",
         columns=("step", "how_many", "share_of_step_before"),
         rows=_funnel,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
@@ -207,7 +212,7 @@ TABLES = (
         page="income.reminders",
         columns=("first_day", "last_day", *_REMINDED),
         rows=_reminders,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(

@@ -16,9 +16,10 @@ from billing.revenue.exports.writing import Cell, Row
 from billing.revenue.forecast_reading import MonthAhead, read_outlook
 from billing.revenue.people_words import by_try, month_after
 from billing.revenue.periods import Preset
-from billing.revenue.recovery_reading import Part, read_failures
+from billing.revenue.recovery_reading import read_failures
 from billing.revenue.tables import MoveKind
-from billing.revenue.why import NAMES, in_words
+from billing.revenue.viewers import DUE, FAILED, RECOVERED
+from billing.revenue.why import in_words
 from billing.staff.domain import Role
 
 
@@ -73,15 +74,20 @@ def _failures(wanted: Wanted) -> Iterator[Row]:
     currency = wanted.asked.currency
     for each in read_failures(wanted.session, wanted.asked).months:
         seen = each.seen
+        failed: tuple[Cell, Cell] = (seen.failed, Money(round(seen.failed_value), currency))
+        paid: tuple[Cell, Cell] = (seen.recovered, Money(round(seen.recovered_value), currency))
+        if FAILED in each.hidden:
+            failed = None, None
+        if RECOVERED in each.hidden:
+            paid = None, None
         yield (
             each.period.first,
             each.period.last,
-            seen.due,
-            seen.failed,
+            None if DUE in each.hidden else seen.due,
+            failed[0],
             seen.failed_rate,
-            Money(round(seen.failed_value), currency),
-            seen.recovered,
-            Money(round(seen.recovered_value), currency),
+            failed[1],
+            *paid,
             currency.upper(),
             seen.recovery_rate,
             "final" if each.final else "so far",
@@ -89,16 +95,12 @@ def _failures(wanted: Wanted) -> Iterator[Row]:
 
 
 def _failure_reasons(wanted: Wanted) -> Iterator[Row]:
-    seen = read_failures(wanted.session, wanted.asked)
-    return (
-        (NAMES[each.name], *_failed(each, wanted.asked.currency), each.rate)
-        for each in seen.reasons
-    )
-
-
-def _failed(part: Part, currency: str) -> tuple[Cell, ...]:
-    failed, recovered = (Money(m, currency) for m in (part.failed_minor, part.recovered_minor))
-    return part.failed, failed, part.recovered, recovered, currency.upper()
+    currency = wanted.asked.currency
+    for each in read_failures(wanted.session, wanted.asked).reasons:
+        failed, recovered = (Money(m, currency) for m in (each.failed_minor, each.recovered_minor))
+        paid = (each.recovered, recovered) if wanted.asked.sees_people else (None, None)
+        rate = each.rate if wanted.asked.sees_people else None
+        yield in_words(each.name), each.failed, failed, *paid, currency.upper(), rate
 
 
 def _tries(wanted: Wanted) -> Iterator[Row]:
@@ -174,7 +176,7 @@ TABLES = (
             "recovered", "recovered_value", "currency", "share_recovered", "final",
         ),
         rows=_failures,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
@@ -186,7 +188,7 @@ TABLES = (
             "share_recovered",
         ),
         rows=_failure_reasons,
-        role=Role.DESK,
+        role=Role.VIEWER,
         default=Preset.LAST_12_MONTHS,
     ),
     Table(
