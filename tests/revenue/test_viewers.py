@@ -19,12 +19,16 @@ from hypothesis import given, strategies as st
 from billing.money import Money
 from billing.revenue import figures, reading
 from billing.revenue.bridge import SUPPORTERS, Bridge
+from billing.revenue.churn_reading import read_churn
+from billing.revenue.cohort_reading import Measure, read_retention
 from billing.revenue.cohorts import Cohort
 from billing.revenue.domain import Takings
 from billing.revenue.filters import Filters, read_filters
 from billing.revenue.gifts import WINDOWS, Givers, hidden_givers
+from billing.revenue.money_reading import read_gifts, read_reminders
 from billing.revenue.periods import Period, Step, steps
 from billing.revenue.rebuild import keep_up
+from billing.revenue.recovery_reading import read_failures
 from billing.revenue.reminded import OUTCOMES, Reminded, hidden_reminders, reminded_for_viewers
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import (
@@ -467,6 +471,44 @@ def test_a_payment_alone_in_its_month_is_in_no_period(demo: Runtime) -> None:
 
 def _hidden_kinds(bridge: Bridge) -> Sequence[MoveKind]:
     return [kind for kind in MoveKind if kind in bridge.hidden]
+
+
+def test_no_count_of_few_is_told_on_the_pages_about_people(demo: Runtime) -> None:
+    """What the reading functions give viewers, of every month by itself and of all together."""
+    newsroom, told, left_out = demo.settings.newsroom, 0, 0
+    today = demo.clock.now().astimezone(newsroom.timezone).date()
+    months = months_of(today, 11)
+    for period in (*months, Period(months[0].first, months[-1].last)):
+        with demo.database.transaction() as session:
+            filters = narrowed(Filters(period=period), today, set())
+            asked_ = reading.ask(session, newsroom, filters, today)
+            churn = read_churn(session, asked_)
+            cohorts = read_retention(session, asked_, Measure.SUPPORTERS).cohorts
+            gifts = read_gifts(session, asked_)
+            failures = read_failures(session, asked_)
+            reminders = read_reminders(session, asked_, newsroom.timezone)
+        assert (churn.annual, churn.lifetime, churn.scheduled) == (None, None, 0)
+        assert (gifts.spread, failures.risk, failures.tries) == (None, None, [])
+        givers = [gifts.whole, *(each for _, each in gifts.months)]
+        outcomes = [reminders.whole, *(each for _, each in reminders.months)]
+        counts = [
+            *churn.ended.values(),
+            *(count for each in churn.months for count in each.ended.values()),
+            *(each.ended for each in churn.reasons),
+            *(kept for each in cohorts for kept in each.kept),
+            *(each.gifts for each in (gifts.now, gifts.previous, gifts.year_before)),
+            *(count for each in givers for count in (each.givers, *each.within.values())),
+            *(count for each in failures.months for count in (
+                each.seen.due, each.seen.failed, each.seen.recovered)),
+            *(each.failed for each in failures.reasons),
+            *(count for each in outcomes for count in (each.asked, each.sent, each.gave)),
+        ]  # fmt: skip
+        assert not [count for count in counts if is_small(count)], period
+        told += sum(count > 0 for count in counts)
+        hides = (*(each.bridge for each in churn.months), *cohorts, *givers, failures, *outcomes)
+        left_out += sum(bool(each.hidden) for each in hides)
+    assert told > 50
+    assert left_out > 20
 
 
 def test_what_a_viewer_reads_has_no_exact_sum(viewer: FlaskClient, app: Flask) -> None:
