@@ -32,9 +32,10 @@ from billing.revenue.periods import Period
 from billing.revenue.viewers import Hidden, hidden_in
 from billing.staff.suppression import is_small
 
+_UNDER_WAY = (ReminderStatus.WAITING, ReminderStatus.QUEUED)
+
 OUTCOMES = frozenset({"under_way", "sent", "gave_before", "not_wanted", "gave", "still_open"})
 """What becomes of reminders."""
-_UNDER_WAY = (ReminderStatus.WAITING, ReminderStatus.QUEUED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class Reminded:
     @classmethod
     def together(cls, parts: Sequence[Reminded]) -> Reminded:
         """The sum of several."""
-        names = cls.__dataclass_fields__
+        names = ("asked", *sorted(OUTCOMES))
         return cls(**{name: sum(getattr(each, name) for each in parts) for name in names})
 
 
