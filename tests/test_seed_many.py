@@ -15,7 +15,10 @@ from billing.revenue.rebuild import rebuild
 from billing.runtime import Runtime
 from billing.seed.copying import NotEmptyError
 from billing.seed.many import seed
+from tests.bench.plain_sql import PLAIN
 from tests.conftest import empty
+from tests.revenue.plain import period
+from tests.revenue.two_ways_sql import plain_sql_agrees
 
 pytestmark = pytest.mark.alone
 """What others write on the same server, in whatever database, holds a fold back."""
@@ -63,6 +66,10 @@ def test_a_history_is_sound_and_its_figures_are_right(runtime: Runtime) -> None:
     assert one(runtime, "SELECT count(DISTINCT status) FROM reminders") >= (4,)
     assert one(runtime, "SELECT count(*) > 0 FROM charges WHERE months > 1") == (True,)
     _everything_is_there(runtime)
+    now, zone = runtime.clock.now(), runtime.settings.newsroom.timezone
+    with runtime.database.transaction() as session:
+        compared = plain_sql_agrees(session, period("2025-02-01", "2026-04-12"), zone, now)
+    assert compared == {query for queries in PLAIN.values() for query in queries}
     first = one(runtime, _SAME)
     with pytest.raises(NotEmptyError, match="There is data already"):
         seed(runtime, supporters=10, months=2, number=2)
