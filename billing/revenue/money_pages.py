@@ -20,6 +20,7 @@ from billing.revenue.listing import GiverStep, StartStep
 from billing.revenue.pages import chosen, following, refuse, show
 from billing.revenue.periods import Preset
 from billing.revenue.reading import Asked
+from billing.revenue.reminded import ReminderStep
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires
@@ -147,25 +148,30 @@ def reminders() -> str:
 @blueprint.get("/reminders/list")
 @requires(Role.DESK)
 def reminder_list() -> str:
-    """The reminders asked for in a period; nobody is told whose they are."""
+    """Reminders asked for in a period, or some of them; nobody is told whose they are."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
         zone = runtime().settings.newsroom.timezone
-        after = read_place(asked.filters.extra.get("after"))
-        found = reminded.reminder_lines(session, asked.filters, zone, after=after, limit=PAGE + 1)
+        extra = asked.filters.extra
+        step = chosen(ReminderStep, extra.get("step", "asked"), "step")
+        after = read_place(extra.get("after"))
+        found = reminded.reminder_lines(
+            session, asked.filters, step, zone, after=after, limit=PAGE + 1
+        )
         rest = (
             [Place.after_moment(each.asked_at, each.id) for each in found[PAGE - 1 : PAGE]]
             if len(found) > PAGE
             else []
         )
         return {
+            "step": step,
             "lines": found[:PAGE],
             "say": money_words,
             "following": following("income.reminder_list", asked.filters, rest),
         }
 
     return show("revenue/reminder_list.html", read, default=Preset.LAST_12_MONTHS,
-                extra=("after",))  # fmt: skip
+                extra=("step", "after"))  # fmt: skip
 
 
 @blueprint.get("/fees")
