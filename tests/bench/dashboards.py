@@ -21,7 +21,6 @@ from sqlalchemy import event
 
 from billing.app import create_app
 from billing.clock import SystemClock
-from billing.staff.guard import PREFIX
 from tests.bench.figures import Figure, Say
 from tests.bench.history import write_history
 from tests.bench.house import House, opened
@@ -34,8 +33,6 @@ CHARGES = int(os.environ.get("CHARGES", "10000000"))
 SMALL = int(os.environ.get("SMALL", "100000"))
 TIMES = int(os.environ.get("TIMES", "11"))
 HOUSES = os.environ.get("HOUSES")
-TODAY = f"{PREFIX}/"
-"""The page of the day is asked nothing: it has no period and no filters."""
 WIRE_KB = 150
 QUERIES = 12
 _PERCENT = 95
@@ -69,7 +66,7 @@ def run(say: Say) -> list[Figure]:
         visitors = Visitor(few), Visitor(many)
         say(f"{len(pages)} pages, {TIMES} times each …")
         for page in pages:
-            for question in questions(known, today) if page != TODAY else ({},):
+            for question in questions(known, today):
                 _ask(seen[page], visitors, address(page, question))
         _count_queries(many, seen)
         for page in pages:
@@ -81,7 +78,7 @@ def _pages(house: House, say: Say) -> list[str]:
     """Every page of the routes that answers with a page."""
     settings = house.runtime(pool_size=1).settings
     visitor, found = Visitor(house), []
-    for page in (TODAY, *revenue_pages(create_app(settings))):
+    for page in revenue_pages(create_app(settings)):
         answer = visitor.ask(page)
         if answer.kind == "text/html" and answer.status == 200:
             found.append(page)
@@ -158,7 +155,7 @@ def _beside_plain(house: House, seen: Mapping[str, Seen], today: date, say: Say)
         if page in LISTS:
             continue
         plain = sum(took[query] for query in PLAIN[page])
-        path = address(page, {"period": "last-12-months"} if page != TODAY else {})
+        path = address(page, {"period": "last-12-months"})
         ours = statistics.median(seen[page].many[path])
         figures += [
             Figure(f"{page}: plain SQL for its figures", plain, "s"),
