@@ -25,6 +25,7 @@ from billing.revenue.listing import GiverStep, PayoutRow, StartStep, find_payout
 from billing.revenue.people_figures import Departed, departures, renewals_by_try
 from billing.revenue.people_lists import Outcome
 from billing.revenue.reading import Asked
+from billing.revenue.reminded import ReminderStep
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import NotForViewersError
 from billing.revenue.why import NAMES, codes_of
@@ -146,6 +147,11 @@ def dimension_of(filters: Filters) -> str:
 def givers_of(filters: Filters) -> GiverStep:
     """Which givers are listed."""
     return GiverStep(chosen(GiverStep, filters.extra.get("step", "all"), "step"))
+
+
+def reminders_of(filters: Filters) -> ReminderStep:
+    """Which reminders are listed."""
+    return ReminderStep(chosen(ReminderStep, filters.extra.get("step", "asked"), "step"))
 
 
 def starts_of(filters: Filters) -> StartStep:

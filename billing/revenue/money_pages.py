@@ -12,7 +12,13 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from billing.revenue import listing, money_drawings, money_reading, money_words, reminded
-from billing.revenue.choices import dimension_of, givers_of, payout_of, starts_of
+from billing.revenue.choices import (
+    dimension_of,
+    givers_of,
+    payout_of,
+    reminders_of,
+    starts_of,
+)
 from billing.revenue.drilldown import PAGE, Place, read_place
 from billing.revenue.filters import FilterError
 from billing.revenue.gifts import is_closed
@@ -144,25 +150,29 @@ def reminders() -> str:
 @blueprint.get("/reminders/list")
 @requires(Role.DESK)
 def reminder_list() -> str:
-    """The reminders asked for in a period; nobody is told whose they are."""
+    """Reminders asked for in a period, or some of them; nobody is told whose they are."""
 
     def read(session: Session, asked: Asked, _: Formats) -> dict[str, Any]:
         zone = runtime().settings.newsroom.timezone
+        step = reminders_of(asked.filters)
         after = read_place(asked.filters.extra.get("after"))
-        found = reminded.reminder_lines(session, asked.filters, zone, after=after, limit=PAGE + 1)
+        found = reminded.reminder_lines(
+            session, asked.filters, step, zone, after=after, limit=PAGE + 1
+        )
         rest = (
             [Place.after_moment(each.asked_at, each.id) for each in found[PAGE - 1 : PAGE]]
             if len(found) > PAGE
             else []
         )
         return {
+            "step": step,
             "lines": found[:PAGE],
             "say": money_words,
             "following": following("income.reminder_list", asked.filters, rest),
         }
 
     return show("revenue/reminder_list.html", read, default=Preset.LAST_12_MONTHS,
-                extra=("after",))  # fmt: skip
+                extra=("step", "after"))  # fmt: skip
 
 
 @blueprint.get("/fees")

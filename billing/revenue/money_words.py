@@ -5,7 +5,7 @@ from __future__ import annotations
 from billing.charges.domain import PayoutStatus
 from billing.reminders.domain import ReminderStatus
 from billing.revenue.listing import GiverStep, PayoutRow, StartStep
-from billing.revenue.reminded import ReminderLine
+from billing.revenue.reminded import ReminderLine, ReminderStep
 
 DIMENSIONS = {
     "campaign": "Campaign",
@@ -41,6 +41,15 @@ GIVERS = {
 STARTS = {
     StartStep.ALL: "Pledges that began",
     StartStep.STAYED: "Pledges that stood three months later",
+}
+REMINDED = {
+    ReminderStep.ASKED: "Reminders asked for",
+    ReminderStep.UNDER_WAY: "Reminders that wait",
+    ReminderStep.SENT: "Reminders sent",
+    ReminderStep.GAVE_BEFORE: "Reminders not sent, as somebody gave before",
+    ReminderStep.NOT_WANTED: "Reminders taken back, or undeliverable",
+    ReminderStep.GAVE: "Reminders after which somebody gave within 30 days",
+    ReminderStep.STILL_OPEN: "Reminders that may still lead to a gift",
 }
 REMINDERS = {
     ReminderStatus.WAITING: "Waits for its day",

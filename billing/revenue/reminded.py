@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.orm import Session
@@ -32,9 +34,34 @@ from billing.revenue.periods import Period
 from billing.revenue.viewers import Hidden, hidden_in
 from billing.staff.suppression import is_small
 
-_UNDER_WAY = (ReminderStatus.WAITING, ReminderStatus.QUEUED)
+_SENT = Reminder.status == ReminderStatus.SENT
 
-OUTCOMES = frozenset({"under_way", "sent", "gave_before", "not_wanted", "gave", "still_open"})
+
+class ReminderStep(StrEnum):
+    """Which of the reminders asked for are counted, or listed; see `Reminded`."""
+
+    ASKED = "asked"
+    UNDER_WAY = "under_way"
+    SENT = "sent"
+    GAVE_BEFORE = "gave_before"
+    NOT_WANTED = "not_wanted"
+    GAVE = "gave"
+    STILL_OPEN = "still_open"
+
+
+_WHICH: dict[ReminderStep, ColumnElement[bool]] = {
+    ReminderStep.ASKED: true(),
+    ReminderStep.UNDER_WAY: Reminder.status.in_([ReminderStatus.WAITING, ReminderStatus.QUEUED]),
+    ReminderStep.SENT: _SENT,
+    ReminderStep.GAVE_BEFORE: Reminder.status == ReminderStatus.SKIPPED,
+    ReminderStep.NOT_WANTED: Reminder.status.in_(
+        [ReminderStatus.UNSUBSCRIBED, ReminderStatus.UNDELIVERED]
+    ),
+    ReminderStep.GAVE: and_(_SENT, Reminder.gave.is_(True)),
+    ReminderStep.STILL_OPEN: and_(_SENT, Reminder.gave.is_(None), Reminder.erased_at.is_(None)),
+}
+
+OUTCOMES = frozenset(step.value for step in ReminderStep if step is not ReminderStep.ASKED)
 """What becomes of reminders."""
 
 
@@ -60,7 +87,7 @@ class Reminded:
     @classmethod
     def together(cls, parts: Sequence[Reminded]) -> Reminded:
         """The sum of several."""
-        names = ("asked", *sorted(OUTCOMES))
+        names = [step.value for step in ReminderStep]
         return cls(**{name: sum(getattr(each, name) for each in parts) for name in names})
 
 
@@ -117,21 +144,10 @@ def read_reminded(
         .table_valued(*(column(name, kind) for name, kind in types.items()))
         .render_derived(name="asked")
     )
-    sent = Reminder.status == ReminderStatus.SENT
-    not_wanted = (ReminderStatus.UNSUBSCRIBED, ReminderStatus.UNDELIVERED)
-    counts: dict[str, ColumnElement[bool]] = {
-        "under_way": Reminder.status.in_(_UNDER_WAY),
-        "sent": sent,
-        "gave_before": Reminder.status == ReminderStatus.SKIPPED,
-        "not_wanted": Reminder.status.in_(not_wanted),
-        "gave": and_(sent, Reminder.gave.is_(True)),
-        "still_open": and_(sent, Reminder.gave.is_(None), Reminder.erased_at.is_(None)),
-    }
     query = (
         select(
             asked.c.place,
-            func.count().label("asked"),
-            *(func.count().filter(which).label(name) for name, which in counts.items()),
+            *(func.count().filter(which).label(step.value) for step, which in _WHICH.items()),
         )
         .join_from(
             asked,
@@ -142,7 +158,7 @@ def read_reminded(
         .group_by(asked.c.place)
     )
     found = {row["place"]: row for row in session.execute(query).mappings()}
-    none = dict.fromkeys(("asked", *counts), 0)
+    none = {step.value: 0 for step in ReminderStep}
     return [
         Reminded(hidden=frozenset(), **{name: found.get(place, none)[name] for name in none})
         for place in range(len(periods))
@@ -150,16 +166,24 @@ def read_reminded(
 
 
 def reminder_lines(
-    session: Session, filters: Filters, zone: ZoneInfo, *, after: Place | None, limit: int
+    session: Session,
+    filters: Filters,
+    step: ReminderStep,
+    zone: ZoneInfo,
+    *,
+    after: Place | None,
+    limit: int,
 ) -> list[ReminderLine]:
-    """The reminders asked for in a period, the latest first. One query."""
-    query = reminder_statement(filters, zone).limit(limit)
+    """Those asked for in a period that came as far as `step`, the latest first. One query."""
+    query = reminder_statement(filters, step, zone).limit(limit)
     if after is not None:
         query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
     return [ReminderLine(**row) for row in session.execute(query).mappings()]
 
 
-def reminder_statement(filters: Filters, zone: ZoneInfo) -> Select[*tuple[Any, ...]]:
+def reminder_statement(
+    filters: Filters, step: ReminderStep, zone: ZoneInfo
+) -> Select[*tuple[Any, ...]]:
     """What finds all of them."""
     days = Days(filters.period.first, filters.period.last, zone)
     return (
@@ -171,7 +195,12 @@ def reminder_statement(filters: Filters, zone: ZoneInfo) -> Select[*tuple[Any, .
             Reminder.gave,
             Reminder.erased_at.is_not(None).label("erased"),
         )
-        .where(Reminder.asked_at >= days.starts_at, Reminder.asked_at < days.ends_at, *_of(filters))
+        .where(
+            Reminder.asked_at >= days.starts_at,
+            Reminder.asked_at < days.ends_at,
+            _WHICH[step],
+            *_of(filters),
+        )
         .order_by(Reminder.asked_at.desc(), Reminder.id.desc())
     )
 

@@ -1,32 +1,35 @@
-"""What stands around the money of a made-up history: letters, trips to Stripe, reminders."""
+"""What stands around the money of a made-up history: letters, trips to Stripe, changes, answers."""
 
 from __future__ import annotations
 
 import json
 import random
 
-from billing.crypto import Vault
+from billing.pledges.domain import EndAnswer
 from billing.seed.books import NULL
 from billing.seed.copying import Table
+from billing.seed.readers import Readers
 from billing.seed.scene import Scene
-from billing.supporters.address import lookup_form
 
-_KEPT_DAYS = 30
-"""`billing.reminders.domain.KEPT_AFTER_SENDING`, in days."""
-_SKIPPED = 0.06
-"""How many have given before they are reminded."""
+_EVENTS_DAYS = 30
+"""For how many days Stripe's events are still at hand."""
+_ANSWERS = 0.4
+_REASONS = (
+    *(EndAnswer.COST,) * 7, *(EndAnswer.LIMITED,) * 4, *(EndAnswer.SAFETY,) * 2,
+    *(EndAnswer.PAYMENT,) * 2, *(EndAnswer.OTHERWISE,) * 2, EndAnswer.CONTENT, EndAnswer.OTHER,
+)  # fmt: skip
+"""How many say what made them stop, and what they say."""
 
 
 class Around:
     """Writes it into tables; every moment is given as PostgreSQL reads it."""
 
-    def __init__(self, scene: Scene, chance: random.Random, vault: Vault) -> None:
+    def __init__(self, scene: Scene, chance: random.Random, readers: Readers) -> None:
         self._scene = scene
         self._chance = chance
-        self._vault = vault
+        self.readers = readers
         self._sources = [json.dumps(source) for source in scene.sources]
         self._trips = 0
-        self._reminders = 0
         self.outbox = Table("outbox", (
             "unique_key", "template", "language", "context", "status", "created_at",
             "next_try_at", "tries", "sent_at"))  # fmt: skip
@@ -38,13 +41,15 @@ class Around:
             "form_digest", "status", "cadence", "currency", "amount_minor", "fee_cover_minor",
             "language", "source", "idempotency_key", "params", "stripe_session_id", "charge_id",
             "prepays_pledge_id", "months", "created_at", "expires_at", "finished_at"))  # fmt: skip
-        self.reminders = Table("reminders", (
-            "id", "email_digest", "email_encrypted", "language", "status", "asked_at",
-            "asked_month", "due_at", "finished_at", "erased_at", "source"))  # fmt: skip
+        self.answers = Table("pledge_answers", ("pledge_id", "answer", "answered_at"))
+        self.events = Table("webhook_events", (
+            "stripe_event_id", "type", "object_id", "created_at", "received_at", "backfilled",
+            "status", "next_try_at", "tries", "processed_at"))  # fmt: skip
 
     def tables(self) -> list[Table]:
         """All of them."""
-        return [self.outbox, self.changes, self.checkouts, self.reminders]
+        return [self.outbox, self.changes, self.checkouts, self.answers, self.events,
+                self.readers.steps]  # fmt: skip
 
     def letter(self, key: str, template: str, at: str) -> None:
         """An email that went out; of its recipient nothing is kept."""
@@ -71,6 +76,8 @@ class Around:
         """A way through Stripe's page, to a charge or to nothing."""
         self._trips += 1
         number, paid = self._trips, charge is not None
+        if prepays is NULL:
+            self.readers.begin(source)
         expires = self._scene.at(min(day + 1, self._scene.days - 1), "23:59:59")
         self.checkouts.lines.append(
             f"\\\\x{number:064x}\t{'paid' if paid else 'expired'}\t{cadence}\t{currency}\t{amount}"
@@ -79,27 +86,17 @@ class Around:
             f"\t{at}\t{expires}\t{at if paid else expires}\n"
         )
 
-    def ask_for_reminder(self, day: int, clock: str, source: int) -> None:
-        """Somebody asks to be reminded in a month; the address is gone a month after that."""
-        scene = self._scene
-        self._reminders += 1
-        number, due = self._reminders, scene.due_day(day, 1)
-        due_at = f"{scene.date_of(due)} {clock}{scene.offset_on(due)}"
-        status, erased = "waiting", NULL
-        if due < scene.days:
-            status = "skipped" if self._chance.random() < _SKIPPED else "sent"
-            if due + _KEPT_DAYS < scene.days:
-                erased = scene.at(due + _KEPT_DAYS, clock)
-        if status == "sent":
-            self.letter(f"reminder:{number}", "reminder", due_at)
-        digest, sealed = self._address(number) if erased is NULL else (NULL, NULL)
-        self.reminders.lines.append(
-            f"{number}\t{digest}\t{sealed}\ten\t{status}\t{scene.at(day, clock)}"
-            f"\t{scene.dates[day][:8]}01\t{due_at}\t{NULL if status == 'waiting' else due_at}"
-            f"\t{erased}\t{self._sources[source]}\n"
-        )
+    def told_why(self, pledge: int, at: str) -> None:
+        """Some of those who ended a pledge say why."""
+        if self._chance.random() < _ANSWERS:
+            reason = _REASONS[int(self._chance.random() * len(_REASONS))]
+            self.answers.lines.append(f"{pledge}\t{reason}\t{at}\n")
 
-    def _address(self, number: int) -> tuple[str, str]:
-        address = f"asked{number}@example.org"
-        digest, sealed = self._vault.digest(lookup_form(address)), self._vault.encrypt(address)
-        return f"\\\\x{digest.hex()}", f"\\\\x{sealed.hex()}"
+    def thank(self, charge: int, day: int, at: str, template: str = "receipt") -> None:
+        """The receipt of a payment; and Stripe's event about it, if that was lately."""
+        self.letter(f"receipt:charge:{charge}", template, at)
+        if day >= self._scene.days - _EVENTS_DAYS:
+            self.events.lines.append(
+                f"evt_3{charge:023d}\tpayment_intent.succeeded\tpi_3{charge:023d}\t{at}\t{at}\tf"
+                f"\tprocessed\t{at}\t1\t{at}\n"
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from billing.ledger.domain import Account, Movement, lines_for
+from billing.ledger.domain import Account, Movement, lines_for, offline_lines
 from billing.seed.copying import Table
 from billing.seed.scene import Scene
 
@@ -40,19 +40,23 @@ class Books:
         )
         self.refunds = Table("refunds", (
             "charge_id", "status", "amount_minor", "currency", "params", "requested_at",
-            "stripe_refund_id", "changed_at"))  # fmt: skip
-        self.disputes = Table("disputes", (
-            "stripe_dispute_id", "charge_id", "status", "reason", "amount_minor", "currency",
-            "opened_at", "closed_at"))  # fmt: skip
-        self.payouts = Table("payouts", (
-            "stripe_payout_id", "status", "automatic", "amount_minor", "currency", "created_at",
-            "arrives_at", "movements", "difference_minor", "unposted", "reconciled_at",
+            "stripe_refund_id", "changed_at", "asked_by", "left_minor", "idempotency_key",
         ))  # fmt: skip
+        self.payouts = Table("payouts", (
+            "id", "stripe_payout_id", "status", "automatic", "amount_minor", "currency",
+            "created_at", "arrives_at", "movements", "difference_minor", "unposted",
+            "reconciled_at",
+        ))  # fmt: skip
+        self.payout_lines = Table("payout_lines", ("payout_id", "transaction_id"))
         self._sources = [json.dumps(source) for source in scene.sources]
         self._transaction = 0
         self._charge = 0
         self._balance = 0
-        self._since_payout = 0
+        self._payouts = 0
+        self._paid_out = 0
+        """Up to which transaction Stripe's balance has gone to the bank."""
+        self._not_at_stripe: set[int] = set()
+        """The transactions since then that Stripe knows nothing of."""
 
     @property
     def count(self) -> int:
@@ -84,12 +88,14 @@ class Books:
         decline: str,
         country: str,
         source: int,
+        at_stripe: bool = True,
     ) -> None:
         """A charge as it ended; `settled` and `decline` are NULL where they do not apply."""
-        paid = settled is not NULL
+        paid = at_stripe and settled is not NULL
+        customer = f"cus_{supporter:014d}" if at_stripe else NULL
         self.charges.lines.append(
             f"{charge}\t{kind}\t{status}\t{supporter}\t{pledge}\t{period}\t{months}\t{currency}"
-            f"\t{amount}\t{cover}\t{refunded}\t{due}\t{created}\t{settled}\tcus_{supporter:014d}\t"
+            f"\t{amount}\t{cover}\t{refunded}\t{due}\t{created}\t{settled}\t{customer}\t"
             f"{f'pi_3{charge:023d}' if paid else NULL}\t{f'ch_3{charge:023d}' if paid else NULL}"
             f"\t{decline}\t{country}\t{self._sources[source]}\n"
         )
@@ -129,7 +135,6 @@ class Books:
         self._transaction += 1
         number = self._transaction
         self._balance += settled - fee
-        self._since_payout += 1
         self.transactions.lines.append(
             f"{number}\ttxn_3{number:023d}\tcharge\t{charge}\tch_3{charge:023d}\t{at}\t{at}\t{at}\n"
         )
@@ -145,7 +150,6 @@ class Books:
         self._transaction += 1
         number = self._transaction
         self._balance += movement.net
-        self._since_payout += 1
         ours = NULL if charge is None else f"{charge}"
         stripes = NULL if charge is None else f"ch_3{charge:023d}"
         self.transactions.lines.append(
@@ -174,10 +178,15 @@ class Books:
         )
         self.post(category, charge, movement, at)
 
-    def refund(self, charge: int, currency: str, amount: int, day: int, at: str) -> None:
-        """A refund that went through at once."""
+    def refund(
+        self, charge: int, currency: str, amount: int, day: int, at: str, *, asked_by: str = NULL
+    ) -> None:
+        """A refund that went through at once; begun on Stripe unless staff asked for it."""
+        key = NULL if asked_by is NULL else f"tuppence-refund-{charge:012d}"
+        left = NULL if asked_by is NULL else amount
         self.refunds.lines.append(
-            f"{charge}\tsucceeded\t{amount}\t{currency}\t{{}}\t{at}\tre_3{charge:023d}\t{at}\n"
+            f"{charge}\tsucceeded\t{amount}\t{currency}\t{{}}\t{at}\tre_3{charge:023d}\t{at}"
+            f"\t{asked_by}\t{left}\t{key}\n"
         )
         self.back("refund", charge, currency, amount, day, at)
 
@@ -185,20 +194,28 @@ class Books:
         """A dispute is opened: the money leaves."""
         self.back("dispute", charge, currency, amount, day, at, fee=DISPUTE_FEE)
 
-    def write_dispute(
-        self, charge: int, currency: str, amount: int, status: str, opened: str, closed: str
+    def post_offline(
+        self, category: str, charge: int, currency: str, minor: int, at: str, entered: str
     ) -> None:
-        """A dispute as it ended, or as it stands."""
-        self.disputes.lines.append(
-            f"dp_3{charge:023d}\t{charge}\t{status}\tfraudulent\t{amount}\t{currency}\t{opened}"
-            f"\t{closed}\n"
+        """A gift that Stripe knows nothing of, or, below 0, what takes its entry back."""
+        self._transaction += 1
+        number = self._transaction
+        self._not_at_stripe.add(number)
+        self.transactions.lines.append(
+            f"{number}\t{NULL}\t{category}\t{charge}\t{NULL}\t{at}\t{NULL}\t{entered}\n"
         )
+        self.entries.lines += [
+            f"{number}\t{line.account}\t{line.currency}\t{line.minor}\t{at}\n"
+            for line in offline_lines(minor, currency)
+        ]
 
     def pay_out(self, at: str) -> None:
         """Everything on Stripe's balance goes to the bank."""
-        amount, count = self._balance, self._since_payout
+        amount = self._balance
         if amount <= 0:
             return
+        paid_out = range(self._paid_out + 1, self._transaction + 1)
+        moved = [each for each in paid_out if each not in self._not_at_stripe]
         movement = Movement(
             category="payout",
             amount=-amount,
@@ -209,13 +226,17 @@ class Books:
             original_currency=self._settled_in,
         )
         self.post("payout", None, movement, at)
-        self._since_payout = 0
+        self._payouts += 1
+        number = self._payouts
         self.payouts.lines.append(
-            f"po_3{self._transaction:023d}\tpaid\tt\t{amount}\t{self._settled_in}\t{at}\t{at}"
-            f"\t{count}\t0\t0\t{at}\n"
+            f"{number}\tpo_3{self._transaction:023d}\tpaid\tt\t{amount}\t{self._settled_in}\t{at}"
+            f"\t{at}\t{len(moved)}\t0\t0\t{at}\n"
         )
+        self.payout_lines.lines += [f"{number}\t{each}\n" for each in moved]
+        self._paid_out = self._transaction
+        self._not_at_stripe.clear()
 
     def tables(self) -> list[Table]:
         """All of them, those first that others refer to."""
         return [self.charges, self.attempts, self.transactions, self.entries, self.refunds,
-                self.disputes, self.payouts]  # fmt: skip
+                self.payouts, self.payout_lines]  # fmt: skip

@@ -1,8 +1,9 @@
 """Writing tens of millions of rows: COPY into tables without indexes, which are made afterwards.
 
-Everything is one transaction. What is taken off a table (indexes, unique and foreign keys, the
-ledger's triggers) is put back before its end: PostgreSQL then checks every row against every key.
-The ledger's balance, which its trigger would have checked line by line, is checked in one query.
+Everything is one transaction. What is taken off a table (indexes, primary, unique and foreign
+keys, the ledger's triggers) is put back before its end: PostgreSQL then checks every row against
+every key. The ledger's balance, which its trigger would have checked line by line, is checked in
+one query.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _INDEXES = """
     ORDER BY c.relname"""
 _KEYS = """
     SELECT k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
-    WHERE k.conrelid = %s::regclass AND k.contype = 'u' ORDER BY k.conname"""
+    WHERE k.conrelid = %s::regclass AND k.contype IN ('p', 'u') ORDER BY k.conname"""
 _REFERENCES = """
     SELECT k.conrelid::regclass::text, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
     WHERE k.contype = 'f'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -10,16 +11,19 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy import text
 
+from billing.revenue.fold_sql import SOURCE_OF
+from billing.revenue.folding import number_sources
 from billing.revenue.rebuild import build
 from billing.runtime import Runtime
 from billing.seed import standin
 from billing.seed.books import Books
 from billing.seed.copying import Copier, NotEmptyError, set_counters, without_keys
 from billing.seed.history import History
-from billing.seed.scene import make_scene
+from billing.seed.scene import Scene, make_scene
 
-_HOLD_DATA = ("supporters", "charges", "pledges", "checkouts", "ledger_transactions", "reminders")
-_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions", "reminders")
+_HOLD_DATA = ("supporters", "charges", "pledges", "checkouts", "ledger_transactions", "reminders",
+              "reader_steps")  # fmt: skip
+_NUMBERED = ("supporters", "charges", "pledges", "ledger_transactions", "reminders", "payouts")
 
 Say = Callable[[str], None]
 
@@ -81,7 +85,8 @@ def _write(
     scene = make_scene(
         chance, supporters=supporters, months=months, until=today, zone=newsroom.timezone
     )
-    history = History(scene, chance, Books(scene, newsroom.goal.currency), runtime.vault)
+    books, numbers = Books(scene, newsroom.goal.currency), _number_sources(runtime, scene)
+    history = History(scene, chance, books, runtime.vault, numbers)
     tables = history.tables()
     with without_keys(connection, [table.name for table in tables]):
         copier = Copier(connection, tables)
@@ -93,6 +98,19 @@ def _write(
         set_counters(connection, list(_NUMBERED))
         say("making the keys and indexes …")
     return {table.name: table.written for table in tables}, told
+
+
+def _number_sources(runtime: Runtime, scene: Scene) -> list[int]:
+    """The ids of the scene's sources, by which readers' steps are counted; they name nobody."""
+    rows = "SELECT source FROM jsonb_array_elements(CAST(:sources AS jsonb)) AS t (source)"
+    query = text(
+        "SELECT s.id FROM jsonb_array_elements(CAST(:sources AS jsonb))"
+        f" WITH ORDINALITY AS t (source, place) {SOURCE_OF.format(row='t')} ORDER BY place"
+    )
+    given = {"sources": json.dumps(scene.sources)}
+    with runtime.database.transaction() as session:
+        number_sources(session, rows, given)
+        return list(session.scalars(query, given))
 
 
 def _analyze(runtime: Runtime) -> None:

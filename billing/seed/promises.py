@@ -47,6 +47,10 @@ class _Pledge:
     past_due: int = -1
     reason: str = NULL
     cancelled: str = NULL
+    ended: str = NULL
+    """Why it was cancelled."""
+    paused: int = -1
+    """The day on which its last pause ends."""
     version: int = 0
 
     @property
@@ -86,8 +90,9 @@ class Promises:
             self._write_pledge(pledge)
 
     def begin(
-        self, day: int, supporter: int, currency: str, country: str, clock: str, *, kind: str
-    ) -> None:
+        self, day: int, supporter: int, currency: str, country: str, clock: str, *, kind: str,
+        source: int | None = None,
+    ) -> None:  # fmt: skip
         """Somebody takes a pledge, and pays for its first period."""
         chance = self._chance
         annual = chance.random() < _SHARE_ANNUAL
@@ -96,7 +101,7 @@ class Promises:
         pledge = _Pledge(
             id=len(self._pledges) + 1, supporter=supporter, annual=annual, currency=currency,
             given=given, cover=cover, amount=given + cover, anchor=day, clock=clock,
-            country=country, source=self._stage.source(day),
+            country=country, source=self._stage.source(day) if source is None else source,
         )  # fmt: skip
         self._pledges.append(pledge)
         self._move(pledge, kind, 1, day, day)
@@ -178,6 +183,7 @@ class Promises:
         self._move(pledge, "paused", -1, day - 1, day)
         self._record(pledge, "paused", self._scene.at(day - 1, f"{pledge.clock}:05"), until=until)
         spared = (pledge.period, pledge.period + months)
+        pledge.paused = resumes
         self._skip(pledge, months)
         self._move(pledge, "resumed", 1, resumes, resumes)
         self._record(pledge, "resumed", until, spared=spared)
@@ -200,7 +206,7 @@ class Promises:
             country=pledge.country, source=pledge.source,
         )  # fmt: skip
         self._books.pay(charge, "pledges", pledge.currency, amount, day, at)
-        self._around.letter(f"receipt:charge:{charge}", "prepaid", at)
+        self._around.thank(charge, day, at, "prepaid")
         spared = (pledge.period + 1, pledge.period + months)
         self._skip(pledge, months)
         self._record(pledge, "prepaid", at, spared=spared)
@@ -240,7 +246,8 @@ class Promises:
         """It was cancelled some days ago and ends with what was paid for; some return."""
         pledge.status = "cancelled"
         asked = max(pledge.anchor, day - 1 - int(self._chance.random() * 12))
-        pledge.cancelled = self._scene.at(asked, "21:10:00")
+        pledge.cancelled, pledge.ended = self._scene.at(asked, "21:10:00"), "supporter"
+        self._around.told_why(pledge.id, self._scene.at(asked, "21:11:00"))
         self._move(pledge, "churn_voluntary", -1, asked, day)
         if self._chance.random() < _RETURNS:
             supporter, currency, country = pledge.supporter, pledge.currency, pledge.country
@@ -250,6 +257,15 @@ class Promises:
                     on, supporter, currency, country, "19:20", kind="reactivation"
                 ),
             )
+
+    def _dispute(self, pledge: _Pledge, charge: int, day: int) -> None:
+        """A payment is disputed, and that ends its pledge at once."""
+        if pledge.status != "active" or pledge.paused >= day or pledge.next <= day:
+            return
+        pledge.status, pledge.ended = "cancelled", "disputed"
+        pledge.cancelled = self._scene.at(day, f"{pledge.clock}:05")
+        self._move(pledge, "churn_involuntary", -1, day, day)
+        self._stage.dispute(charge, pledge.currency, pledge.amount, day)
 
     def _lapse(self, pledge: _Pledge, day: int) -> None:
         pledge.status = "lapsed"
@@ -268,11 +284,13 @@ class Promises:
             settled=at, decline=NULL, country=pledge.country, source=pledge.source,
         )  # fmt: skip
         self._books.pay(charge, "pledges", pledge.currency, pledge.amount, day, at)
-        self._around.letter(f"receipt:charge:{charge}", "receipt", at)
+        self._around.thank(charge, day, at)
         if refunded:
             currency = pledge.currency
             self._stage.later(day + 9, lambda on: self._books.refund(
                 charge, currency, refunded, on, self._scene.at(on, "11:00:00")))  # fmt: skip
+        elif value > 1 - _DISPUTED:
+            self._stage.later(day + 11, lambda on: self._dispute(pledge, charge, on))
 
     def _go_on(self, pledge: _Pledge) -> None:
         """The next period, on its day."""
@@ -318,11 +336,10 @@ class Promises:
             following = f"{scene.date_of(day)} {pledge.clock}:05{scene.offset_on(day)}"
         past_due = scene.at(pledge.past_due, f"{pledge.clock}:40") if pledge.past_due >= 0 else NULL
         anchor = scene.at(pledge.anchor, f"{pledge.clock}:05")
-        ended = "supporter" if status == "cancelled" else NULL
         self.pledges.lines.append(
             f"{pledge.id}\t{pledge.supporter}\t{status}\t{pledge.cadence}"
             f"\t{pledge.currency}\t{pledge.amount}\t{pledge.cover}\t{anchor}\t{period}\t{following}"
             f"\tcus_{pledge.supporter:014d}\tpm_{pledge.id:014d}\tvisa\t4242\t{pledge.country}\ten"
             f"\t{self._stage.sources[pledge.source]}\t{anchor}\t{past_due}\t{pledge.reason}"
-            f"\t{pledge.cancelled}\t{ended}\t{pledge.version}\n"
+            f"\t{pledge.cancelled}\t{pledge.ended}\t{pledge.version}\n"
         )

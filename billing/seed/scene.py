@@ -14,6 +14,8 @@ from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from billing.reminders.domain import APPEAL
+
 _SEASON = (1.0, 0.95, 1.0, 1.0, 0.9, 0.85, 0.75, 0.75, 1.0, 1.05, 1.25, 1.7)
 """How many come in each month of the year: much in December, little in summer."""
 _WEEKDAYS = (1.1, 1.1, 1.05, 1.05, 1.0, 0.85, 0.85)
@@ -31,6 +33,11 @@ _COUNTRIES = {
 }  # fmt: skip
 _CAMPAIGNS = ("", "", "", "", "autumn", "newsletter", "courts", "translation", "archive")
 _APPEALS = ("article", "article", "article", "banner", "banner", "embed-footer", "embed-side", "")
+_TESTED = ("banner", "article")
+_VARIANTS = ("short", "long")
+"""Wordings of the appeals that are tested."""
+_REFERRERS = ("direct", "direct", "direct", "search", "search", "social", "social", "inside",
+              "messenger", "mail", "sites")  # fmt: skip
 AD_FREE = "ad-free"
 """The campaign with the spike."""
 
@@ -62,6 +69,10 @@ class Scene:
     """Cumulative, of all but the campaign's."""
     campaign_sources: list[int]
     """Places in `sources`."""
+    reminder_sources: list[int]
+    """For each of the others, the place of the source of a reminder of its article."""
+    nowhere: int
+    """The place of the source that says nothing."""
 
     @property
     def days(self) -> int:
@@ -188,18 +199,28 @@ def _sources(chance: random.Random) -> dict[str, Any]:
     sources, weights = [], []
     for place, article in enumerate(articles):
         for _ in range(4):
-            source = {"article": article}
+            source = {"article": article, "referrer": chance.choice(_REFERRERS)}
             appeal, campaign = chance.choice(_APPEALS), chance.choice(_CAMPAIGNS)
             if appeal:
                 source["appeal"] = appeal
+            if appeal in _TESTED:
+                source["variant"] = chance.choice(_VARIANTS)
             if campaign:
                 source["campaign"] = campaign
             sources.append(source)
             weights.append(1 / (place + 3))
     first = len(sources)
-    sources += [{"campaign": AD_FREE, "appeal": "banner", "article": each} for each in articles[:9]]
+    sources += [
+        {"campaign": AD_FREE, "appeal": "banner", "article": article, "referrer": "social",
+         "variant": _VARIANTS[place % 2]}
+        for place, article in enumerate(articles[:9])
+    ]  # fmt: skip
+    reminders = {article: len(sources) + place for place, article in enumerate(articles)}
+    mailed = {"appeal": APPEAL, "referrer": "mail"}
     return {
-        "sources": sources,
+        "sources": [*sources, *({"article": each, **mailed} for each in articles), {}],
         "source_weights": list(accumulate(weights)),
         "campaign_sources": list(range(first, len(sources))),
+        "reminder_sources": [reminders[source["article"]] for source in sources],
+        "nowhere": len(sources) + len(articles),
     }

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from billing.seed.around import Around
 from billing.seed.books import Books
+from billing.seed.doubts import DECIDED_AFTER, Doubts
 from billing.seed.scene import Scene
 
 _YEN_TO_A_CENT = 1.5
+_WON = 0.2
 
 
 class Stage:
@@ -22,6 +24,7 @@ class Stage:
         self.chance = chance
         self.books = books
         self.around = around
+        self.doubts = Doubts(scene, books)
         self.sources = [json.dumps(source) for source in scene.sources]
         self._events: list[list[Callable[[int], None]]] = [[] for _ in range(scene.days)]
 
@@ -38,17 +41,14 @@ class Stage:
 
     def dispute(self, charge: int, currency: str, amount: int, day: int) -> None:
         """The money leaves when the dispute is opened, and returns where it is won."""
-        if day + 40 >= self.scene.days:
-            return
-        opened, closes = self.scene.at(day, "10:00:00"), day + 40
-        won = self.chance.random() < 0.2
-        self.later(day, lambda on: self.books.dispute(charge, currency, amount, on, opened))
-        closed = self.scene.at(closes, "10:00:00")
+        won = self.chance.random() < _WON
+        self.later(day, lambda on: self._open(charge, currency, amount, on, won=won))
+
+    def _open(self, charge: int, currency: str, amount: int, day: int, *, won: bool) -> None:
+        self.doubts.open(charge, currency, amount, day, won=won)
         if won:
-            self.later(closes, lambda on: self.books.back(
-                "dispute_reversal", charge, currency, -amount, on, closed))  # fmt: skip
-        status = "won" if won else "lost"
-        self.books.write_dispute(charge, currency, amount, status, opened, closed)
+            self.later(day + DECIDED_AFTER, lambda on: self.doubts.come_back(
+                charge, currency, amount, on))  # fmt: skip
 
     def sum(self, sums: tuple[int, ...], currency: str) -> int:
         """One of some sums, in minor units of a currency."""

@@ -91,6 +91,13 @@ def test_reminders_are_told_with_what_they_can_not_say(staff: FlaskClient) -> No
     listed = words(staff.get(f"{BASE}/reminders/list").text)
     assert "Waits for its day" in listed
     assert "@" not in listed
+    sent = links(staff.get(f"{BASE}/reminders").text, "reminders/list?")
+    of_sent = [each for each in sent if "step=sent" in each]
+    assert of_sent
+    for link in of_sent[:2]:
+        listed = words(staff.get(link).text)
+        assert "Reminders sent" in listed
+        assert "Waits for its day" not in listed
 
 
 def test_gifts_mark_what_is_still_open(staff: FlaskClient) -> None:

@@ -23,16 +23,18 @@ from billing.revenue.drilldown import (
     read_place,
 )
 from billing.revenue.filters import Filters
+from billing.revenue.folding import count_expected
 from billing.revenue.reading import takings_of
 from billing.revenue.rebuild import rebuild
 from billing.revenue.tables import MoveKind
 from billing.runtime import Runtime
-from tests.revenue.lives import RIGA, Lives
+from tests.revenue.lives import ENDS, RIGA, Lives
 from tests.revenue.plain import Plain, period
 from tests.revenue.plain_money import PlainMoney
 from tests.revenue.plain_people import PlainPeople
 from tests.revenue.two_ways_money import money_agrees
 from tests.revenue.two_ways_people import forecasts_agree, leave_past_due, people_agree
+from tests.revenue.two_ways_sql import plain_sql_agrees
 
 pytestmark = pytest.mark.alone
 """What others write on the same server, in whatever database, holds a fold back."""
@@ -74,6 +76,8 @@ def test_every_figure_is_the_same_both_ways(runtime: Runtime) -> None:
         _cohorts_agree(session, plain)
         _movements_make_the_end(session)
         _lists_add_up(session, over)
+        count_expected(session, RIGA, ENDS)  # What is past due by now is expected no longer.
+        assert plain_sql_agrees(session, period("2025-01-01", "2026-04-12"), RIGA, ENDS)
     assert [each for each in rebuild(runtime) if each.wrong] == []
 
 

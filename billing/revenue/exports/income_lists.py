@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from billing.money import Money
 from billing.revenue.bridge import month_of
-from billing.revenue.choices import givers_of, payout_of, starts_of
+from billing.revenue.choices import givers_of, payout_of, reminders_of, starts_of
 from billing.revenue.exports.tables import Table, Wanted, count_of, each_of
 from billing.revenue.exports.writing import Row
 from billing.revenue.listing import (
@@ -62,7 +62,8 @@ def _starts(wanted: Wanted) -> Iterator[Row]:
 
 
 def _reminder_statement(wanted: Wanted) -> Statement:
-    return reminder_statement(wanted.asked.filters, wanted.newsroom.timezone)
+    filters = wanted.asked.filters
+    return reminder_statement(filters, reminders_of(filters), wanted.newsroom.timezone)
 
 
 def _reminders(wanted: Wanted) -> Iterator[Row]:
@@ -128,6 +129,7 @@ TABLES = (
         rows=_reminders,
         count=lambda wanted: count_of(wanted.session, _reminder_statement(wanted)),
         default=Preset.LAST_12_MONTHS,
+        extra=("step",),
     ),
     Table(
         name="payout-movements",
