@@ -79,8 +79,8 @@ class History:
 def fill(session: Session, history: History) -> None:
     """Count everything."""
     number_all(session)
-    for half in HALVES:
-        half(session, history)
+    for part in PARTS:
+        part.fill(session, history)
 
 
 def number_all(session: Session) -> None:
@@ -89,50 +89,23 @@ def number_all(session: Session) -> None:
         number_sources(session, f"SELECT source FROM {origin}", {})
 
 
-def fill_money(session: Session, history: History) -> None:
-    """Count payments and renewals, gifts and what readers do before they pay."""
-    _add_up(
-        session,
-        history,
-        "revenue_money",
-        MONEY_SUMS,
-        ("ledger_transactions", "id"),
-        of=f"WITH {moved_lines(_OLD)}, {kept_lines(history.to)}",
-    )
-    _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
-    _fill_givers(session, history)
-    steps = step_sums("SELECT source_id, day, step, times FROM reader_steps")
-    _add_up(session, history, "revenue_steps", steps, None)
-    _fill_months(session, history, HALVES[fill_money])
+@dataclass(frozen=True)
+class Part:
+    """A part of the work that can be done beside others."""
 
+    count: Callable[[Session, History], None]
+    tables: tuple[str, ...]
+    """The rollups that it fills, and no other part does."""
+    by_moves: bool = False
+    """Whether it reads `revenue_moves`, which is the first part."""
 
-def fill_promises(session: Session, history: History) -> None:
-    """Count movements and people."""
-    _fill_moves(session, history)
-    _add_up(session, history, "revenue_promises", promise_sums(f"{history.to}revenue_moves"), None)
-    _fill_people(session, history)
-    _fill_starts(session, history)
-    _fill_months(session, history, HALVES[fill_promises])
-
-
-HALVES: dict[Callable[[Session, History], None], tuple[str, ...]] = {
-    fill_money: (
-        "revenue_money", "revenue_lines", "revenue_renewals", "revenue_gifts", "revenue_givers",
-        "revenue_conversions", "revenue_steps",
-    ),
-    fill_promises: (
-        "revenue_moves", "revenue_promises", "revenue_supporters", "revenue_retention",
-        "revenue_amounts", "revenue_starts", "revenue_begun",
-    ),
-}  # fmt: skip
-"""Two halves of the work, and their rollups: neither needs the other."""
-
-
-def _fill_months(session: Session, history: History, tables: Sequence[str]) -> None:
-    months = {"months_from": date.min, "months_until": history.months_until}
-    for table in BY_DAY:
-        if table in tables:
-            session.execute(text(sum_months(table, history.to)), months)
+    def fill(self, session: Session, history: History) -> None:
+        """Count all days, then the months that are over."""
+        self.count(session, history)
+        months = {"months_from": date.min, "months_until": history.months_until}
+        for table in BY_DAY:
+            if table in self.tables:
+                session.execute(text(sum_months(table, history.to)), months)
 
 
 @contextmanager
@@ -187,6 +160,25 @@ def _add_up(
         )
     )
     session.execute(text("DROP TABLE parts"))
+
+
+def _fill_money(session: Session, history: History) -> None:
+    of = f"WITH {moved_lines(_OLD)}, {kept_lines(history.to)}"
+    chunks = ("ledger_transactions", "id")
+    _add_up(session, history, "revenue_money", MONEY_SUMS, chunks, of=of)
+
+
+def _fill_renewals(session: Session, history: History) -> None:
+    _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+
+
+def _fill_steps(session: Session, history: History) -> None:
+    steps = step_sums("SELECT source_id, day, step, times FROM reader_steps")
+    _add_up(session, history, "revenue_steps", steps, None)
+
+
+def _fill_promises(session: Session, history: History) -> None:
+    _add_up(session, history, "revenue_promises", promise_sums(f"{history.to}revenue_moves"), None)
 
 
 def _fill_moves(session: Session, history: History) -> None:
@@ -245,6 +237,20 @@ def _fill_people(session: Session, history: History) -> None:
                 )
             )
     session.execute(text("DROP TABLE alike, mixed"))
+
+
+PARTS = (
+    Part(_fill_moves, ("revenue_moves",)),
+    Part(_fill_money, ("revenue_money", "revenue_lines")),
+    Part(_fill_people, ("revenue_supporters", "revenue_retention", "revenue_amounts"),
+         by_moves=True),
+    Part(_fill_givers, ("revenue_gifts", "revenue_givers", "revenue_conversions")),
+    Part(_fill_renewals, ("revenue_renewals",)),
+    Part(_fill_promises, ("revenue_promises",), by_moves=True),
+    Part(_fill_starts, ("revenue_starts", "revenue_begun"), by_moves=True),
+    Part(_fill_steps, ("revenue_steps",)),
+)  # fmt: skip
+"""All of the work, the longest parts first where the order is free."""
 
 
 def _chunks(session: Session, table: str, column: str) -> list[tuple[int, int]]:

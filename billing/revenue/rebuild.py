@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from billing.revenue.days import DAY, Days, day_of
-from billing.revenue.filling import HALVES, History, fill, number_all, without_indexes
+from billing.revenue.filling import PARTS, History, Part, fill, number_all, without_indexes
 from billing.revenue.fold_sql import zero
 from billing.revenue.folding import (
     LOCK,
@@ -31,6 +29,8 @@ from billing.revenue.tables_giving import ROLLUPS
 from billing.runtime import Runtime
 
 TEMP = "pg_temp."
+_AT_ONCE = 2
+"""How many parts of a history are counted side by side."""
 _COLUMNS = {
     table.__tablename__: ", ".join(column.name for column in table.__table__.columns)
     for table in ROLLUPS
@@ -86,8 +86,8 @@ def rebuild(runtime: Runtime) -> list[Difference]:
 def build(runtime: Runtime) -> None:
     """Compute the rollups of a history that nobody adds to and nobody reads yet, by two at once.
 
-    Each half is kept when it is done. The state is written last: without it a half is not taken for
-    the whole, but computed anew by whoever folds next.
+    Each part is kept when it is done. The state is written last: without it some parts are not
+    taken for the whole, but computed anew by whoever folds next.
     """
     zone, now = runtime.settings.newsroom.timezone, runtime.clock.now()
     with runtime.database.transaction() as holder:
@@ -98,19 +98,24 @@ def build(runtime: Runtime) -> None:
             present, days = look(session), _history(session, zone, now)
         until = day_of(now, zone).replace(day=1)
         history = History(to="", horizon=present.horizon, days=days, months_until=until)
-        with ThreadPoolExecutor(len(HALVES)) as pool:
-            list(pool.map(partial(_build_half, runtime, history), HALVES))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            moves = pool.submit(_build_part, runtime, history, PARTS[0])
+            others = [pool.submit(_build_part, runtime, history, part, moves) for part in PARTS[1:]]
+            for part in (moves, *others):
+                part.result()
         _note(holder, holder.get(RevenueState, 1), history, present, now)
 
 
-def _build_half(
-    runtime: Runtime, history: History, half: Callable[[Session, History], None]
+def _build_part(
+    runtime: Runtime, history: History, part: Part, moves: Future[None] | None = None
 ) -> None:
+    if moves is not None and part.by_moves:
+        moves.result()
     with runtime.database.transaction() as session:
         _settle_in(session)
-        with without_indexes(session, HALVES[half]):
-            session.execute(text(f"TRUNCATE {', '.join(HALVES[half])}"))
-            half(session, history)
+        with without_indexes(session, part.tables):
+            session.execute(text(f"TRUNCATE {', '.join(part.tables)}"))
+            part.fill(session, history)
 
 
 def _settle_in(session: Session) -> None:
