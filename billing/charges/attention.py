@@ -172,7 +172,7 @@ _ERASED_UNDER_WAY = """
         SELECT 'Charge ' || c.id || ' was paid after supporter ' || s.id || ' was erased; decide '
                || 'whether to give it back.'
         FROM supporters s JOIN charges c ON c.supporter_id = s.id
-        WHERE c.refunded_minor = 0 AND EXISTS (
+        WHERE s.erased_at IS NOT NULL AND c.refunded_minor = 0 AND EXISTS (
             SELECT 1 FROM attempts a WHERE a.charge_id = c.id AND a.status = 'succeeded'
                 AND a.finished_at > s.erased_at)
         UNION ALL

@@ -50,6 +50,7 @@ class Charge(Base):
             "stripe_customer_id",
             postgresql_where="pledge_id IS NULL AND stripe_customer_id IS NOT NULL",
         ),
+        Index("ix_charges_prepaid", "pledge_id", postgresql_where="months > 1"),
         Index(
             "ix_charges_prepaid_refunded",
             "pledge_id",

@@ -28,6 +28,11 @@ class Checkout(Base):
         ),
         Index("ix_checkouts_status_expires_at", "status", "expires_at"),
         Index(
+            "ix_checkouts_session_missing",
+            "finished_at",
+            postgresql_where="failure_code = 'session_missing'",
+        ),
+        Index(
             "ix_checkouts_prepays_pledge_id",
             "prepays_pledge_id",
             postgresql_where="prepays_pledge_id IS NOT NULL",

@@ -344,20 +344,22 @@ def _amounts_of_moves(cells: Cells, day: date) -> Any:
 
 def _retention_of_moves(session: Session, cells: Cells) -> list[tuple[str, Change]]:
     """People and money of one source: counted from the moves."""
-    table = RevenueMove
-    month = func.date_trunc("month", table.day).cast(Date).label("month")
+    month = func.date_trunc("month", RevenueMove.day).cast(Date).label("month")
+    names = (RevenueMove.supporter_id, RevenueMove.cohort, RevenueMove.currency)
+    lines = select(*names, month, RevenueMove.yearly_minor).where(_lines(cells)).cte("lines")
+    # By itself, or all moves are walked through in the order in which the sums want them.
+    table = lines.prefix_with("MATERIALIZED", dialect="postgresql").c
     change = func.sum(table.yearly_minor)
     lived = (
         select(
             table.cohort,
-            month,
+            table.month,
             change.label("change"),
             func.sum(change)
-            .over(partition_by=(table.supporter_id, table.cohort), order_by=month)
+            .over(partition_by=(table.supporter_id, table.cohort), order_by=table.month)
             .label("stands"),
         )
-        .where(_lines(cells))
-        .group_by(table.supporter_id, table.cohort, month)
+        .group_by(table.supporter_id, table.cohort, table.month)
         .subquery()
     )
     step = (lived.c.stands > 0).cast(Integer) - (lived.c.stands - lived.c.change > 0).cast(Integer)
@@ -368,10 +370,8 @@ def _retention_of_moves(session: Session, cells: Cells) -> list[tuple[str, Chang
         func.sum(step).label("supporters"),
         literal(0).label("yearly"),
     ).group_by(lived.c.cohort, lived.c.month)
-    sums = (
-        select(table.currency, table.cohort, month, literal(0), change)
-        .where(_lines(cells))
-        .group_by(table.currency, table.cohort, month)
+    sums = select(table.currency, table.cohort, table.month, literal(0), change).group_by(
+        table.currency, table.cohort, table.month
     )
     return [
         (

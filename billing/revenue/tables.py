@@ -247,7 +247,14 @@ class RevenueMove(Base):
             "ix_revenue_moves_source_id_country",
             "source_id",
             "country",
-            postgresql_include=["supporter_id", "day", "yearly_minor", "cadence", "currency"],
+            postgresql_include=[
+                "supporter_id",
+                "day",
+                "yearly_minor",
+                "cadence",
+                "currency",
+                "cohort",
+            ],
         ),
         Index("ix_revenue_moves_cohort", "cohort", "supporter_id"),
         Index(
