@@ -39,8 +39,10 @@ _FRAUD_WARNINGS = """
 
 _DISPUTES = """
         SELECT CASE WHEN status LIKE 'warning%' THEN 'Inquiry ' ELSE 'Dispute ' END || d.id
-               || ' (' || d.reason || ') about charge ' || d.charge_id || ' is ' || d.status
-               || coalesce('; answer on Stripe by ' || to_char(d.respond_by, 'FMDD Mon YYYY'), '')
+               || ' (' || d.reason || ') about charge ' || d.charge_id
+               || CASE WHEN status LIKE '%under_review' THEN ' was answered; the bank decides'
+                       ELSE ' is ' || d.status || coalesce('; answer on Stripe by '
+                            || to_char(d.respond_by, 'FMDD Mon YYYY'), '') END
                || CASE WHEN status LIKE 'warning%'
                        THEN '. No money was taken yet; giving it back usually ends it.'
                        ELSE '. Its pledge has ended.' END
