@@ -25,7 +25,7 @@ from billing.revenue.figures import Moved
 from billing.revenue.filters import Filters
 from billing.revenue.periods import Period
 from billing.revenue.reading import takings_of
-from billing.revenue.viewers import round_to, rounding_step
+from billing.revenue.viewers import coarse_count, round_to, rounding_step
 from billing.settings import NewsroomSettings
 from billing.staff.formats import Formats
 from billing.staff.suppression import hidden, is_small
@@ -54,6 +54,7 @@ class Promised:
     gained: int | None
     lost: int | None
     supporters: int | None
+    """To the nearest 5."""
 
 
 def read_digest(
@@ -146,7 +147,7 @@ def _promised(bridge: Bridge, moved: list[Moved], people: int) -> Promised:
         change=None if few or is_small(sum(counts) + others) else bridge.end - bridge.start,
         gained=bridge.gained if apart else None,
         lost=bridge.churned + bridge.contracted if apart else None,
-        supporters=None if few else people,
+        supporters=None if few else coarse_count(people),
     )
 
 
@@ -175,7 +176,7 @@ class _Words:
         if seen.gained is not None and seen.lost is not None:
             rows.append(["Gained: new, returned, raised", self.a_month(seen.gained)])
             rows.append(["Lost: cancelled, failed, lowered", self.a_month(seen.lost)])
-        return [*rows, ["Supporters with a running pledge", people]]
+        return [*rows, ["Supporters with a running pledge, to the nearest 5", people]]
 
     def goal(self, goal: Goal) -> list[list[str]]:
         return [

@@ -1,12 +1,13 @@
-"""How many people stand behind the figures, as far as whoever looks may know."""
+"""How many supporters there are today, as far as whoever looks may know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from billing.revenue.today import People
+from billing.revenue.viewers import coarse_count
 from billing.staff.domain import Role
-from billing.staff.suppression import suppress, suppress_row
+from billing.staff.suppression import is_small, suppress, suppress_row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,9 @@ class Counts:
 
 
 def counts_for(role: Role, people: People) -> Counts:
-    """The counts of the page of the day: viewers are not shown those of few people.
+    """The counts of the page of the day.
 
+    Viewers are not shown those of few people, and the others to the nearest 5 (ADR 77).
     The two rhythms with what both have in common come to the whole, so all three are one line.
     """
     both = people.monthly + people.annual - people.all
@@ -28,12 +30,10 @@ def counts_for(role: Role, people: People) -> Counts:
         return Counts(supporters=people.all, monthly=people.monthly, annual=people.annual)
     if both > 0:
         # Three that overlap are not the parts of a sum; each alone, and none where one is small.
-        shown = [suppress(each) for each in (people.all, people.monthly, people.annual, both)]
-        hide = None in shown
-        return Counts(
-            supporters=suppress(people.all),
-            monthly=None if hide else people.monthly,
-            annual=None if hide else people.annual,
-        )
-    row = suppress_row([people.monthly, people.annual])
-    return Counts(supporters=row.total, monthly=row.cells[0], annual=row.cells[1])
+        hide = any(map(is_small, (people.all, people.monthly, people.annual, both)))
+        shown = (suppress(people.all), *((None, None) if hide else (people.monthly, people.annual)))
+    else:
+        row = suppress_row([people.monthly, people.annual])
+        shown = (row.total, *row.cells)
+    supporters, monthly, annual = (None if each is None else coarse_count(each) for each in shown)
+    return Counts(supporters=supporters, monthly=monthly, annual=annual)

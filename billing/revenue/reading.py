@@ -31,6 +31,7 @@ from billing.revenue.viewers import (
     Hidden,
     Sight,
     coarse_bridge,
+    coarse_count,
     coarse_takings,
     hidden_in_any,
     hidden_money,
@@ -86,7 +87,7 @@ class Standing:
     """How many."""
     bridge: Bridge
     supporters: int
-    """With a running pledge at its end."""
+    """With a running pledge at its end; for viewers to the nearest 5."""
     recovery: Recovery
     hidden: Hidden = frozenset()
     """What is not shown to a viewer: see `viewers.py`."""
@@ -221,6 +222,7 @@ def _standing(
         exact,
         takings=coarse_takings(exact.takings, asked.sight.step, hidden),
         bridge=coarse_bridge(exact.bridge, asked.sight.step, hidden),
+        supporters=coarse_count(people),
         hidden=hidden,
     )
 

@@ -73,6 +73,14 @@ def round_to(minor: int, step: int) -> int:
     return round(minor / step) * step if step > 1 else minor
 
 
+def coarse_count(people: int) -> int:
+    """How many people there are at some moment, as viewers are told: to the nearest 5.
+
+    Two moments differ by those who came and left between them, often by one.
+    """
+    return round_to(people, SMALLEST)
+
+
 def narrowed(filters: Filters, today: date, given: Collection[str]) -> Filters:
     """What a viewer is shown in place of what a page shows when it is asked for nothing.
 
@@ -226,8 +234,8 @@ def coarse_cohorts(exact: Sequence[Cohort]) -> list[Cohort]:
     return [
         replace(
             each,
-            began=round_to(each.began, SMALLEST),
-            kept=tuple(round_to(kept, SMALLEST) for kept in each.kept),
+            began=coarse_count(each.began),
+            kept=tuple(map(coarse_count, each.kept)),
             hidden=frozenset(
                 later
                 for later in range(len(each.kept))

@@ -131,6 +131,7 @@ def test_a_payment_alone_in_its_month_is_in_no_period(demo: Runtime) -> None:
             now = reading.read_overview(session, asked_).now
             bridge, _ = reading.read_bridges(session, asked_)
             exact = figures.money(session, asked_.cells, months[first : last + 1])
+            [people] = figures.supporters(session, asked_.cells, [period.last])
         gifts = [sum(row.payments for row in rows if row.is_gift) for rows in exact]
         few = any(map(is_small, gifts))
         few_seen += few
@@ -140,6 +141,8 @@ def test_a_payment_alone_in_its_month_is_in_no_period(demo: Runtime) -> None:
             assert all(getattr(each, name) % step == 0 for name in ("gross", "net", "gifts"))
             assert each.refunds == each.disputes == 0
         assert whole.gifts == now.takings.gifts
+        assert now.supporters % 5 == 0
+        assert abs(now.supporters - people) < 3
         if few:
             assert whole.gifts == 0
         assert bridge.end % (12 * step) == bridge.start % (12 * step) == 0

@@ -13,12 +13,14 @@ from hypothesis import given, strategies as st
 from billing.money import Money
 from billing.revenue.bridge import SUPPORTERS, Bridge
 from billing.revenue.cohorts import Cohort
+from billing.revenue.counts import Counts, counts_for
 from billing.revenue.domain import Takings
 from billing.revenue.filters import Filters, read_filters
 from billing.revenue.gifts import WINDOWS, Givers, hidden_givers
 from billing.revenue.periods import Period
 from billing.revenue.reminded import OUTCOMES, Reminded, hidden_reminders, reminded_for_viewers
 from billing.revenue.tables import MoveKind
+from billing.revenue.today import People
 from billing.revenue.viewers import (
     PAID,
     NotForViewersError,
@@ -34,6 +36,7 @@ from billing.revenue.viewers import (
     round_to,
     rounding_step,
 )
+from billing.staff.domain import Role
 from billing.staff.formats import RoundedFormats
 from billing.staff.suppression import is_small
 
@@ -241,6 +244,27 @@ def test_who_leaves_a_cohort_is_in_no_difference(kept: list[list[int]]) -> None:
         assert len(left_out) != 1 or len(own) == 1
         for whole, told, later in own:
             assert later in told.hidden or not is_small(whole.kept[later])
+
+
+@pytest.mark.parametrize(
+    ("people", "seen"),
+    [
+        ((363, 241, 122), (365, 240, 120)),
+        ((362, 241, 121), (360, 240, 120)),
+        ((252, 241, 13), (250, None, None)),  # two have both
+        ((244, 241, 3), (245, None, None)),
+        ((7, 7, 0), (5, 5, 0)),
+        ((4, 4, 0), (None, None, 0)),
+    ],
+)
+def test_viewers_have_todays_supporters_to_the_nearest_five(
+    people: tuple[int, int, int], seen: tuple[int | None, int | None, int | None]
+) -> None:
+    exact = People(all=people[0], monthly=people[1], annual=people[2])
+    told = Counts(supporters=seen[0], monthly=seen[1], annual=seen[2])
+    assert counts_for(Role.VIEWER, exact) == told
+    by_desk = counts_for(Role.DESK, exact)
+    assert (by_desk.supporters, by_desk.monthly, by_desk.annual) == people
 
 
 @pytest.mark.parametrize(
