@@ -60,11 +60,6 @@ class Givers:
             return None
         return Fraction(self.within[days], self.to_be_won)
 
-    @property
-    def share_again(self) -> Fraction | None:
-        """Those who gave again, of all."""
-        return Fraction(self.again, self.givers) if self.givers else None
-
 
 def spread(found: Sequence[Given]) -> Spread | None:
     """Quartiles by the nearest rank (Hyndman & Fan 1996, definition 1); None of no gifts."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
+
+from billing.revenue.days import begins
 
 
 @dataclass(frozen=True, order=True)
@@ -21,18 +23,7 @@ class Month:
 def month_on(day: date, zone: ZoneInfo) -> Month:
     """The month that holds a day of the newsroom's.
 
-    A month begins with its first day's midnight in `zone`; where daylight saving skips that
-    midnight, with the moment of the jump; where it comes twice, with the first of the two.
+    It begins and ends where days do: see `days.begins`.
     """
     first = day.replace(day=1)
-    return Month(first, _midnight(first, zone), _midnight(first + relativedelta(months=1), zone))
-
-
-def months_up_to(now: datetime, zone: ZoneInfo, count: int) -> list[Month]:
-    """The last `count` months of `zone`, oldest first; the one that holds `now` is the last."""
-    today = now.astimezone(zone).date()
-    return [month_on(today - relativedelta(months=back), zone) for back in reversed(range(count))]
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+    return Month(first, begins(first, zone), begins(first + relativedelta(months=1), zone))

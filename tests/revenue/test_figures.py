@@ -17,7 +17,7 @@ from billing.ledger.domain import Account, Movement
 from billing.ledger.service import post
 from billing.ledger.tables import LedgerEntry
 from billing.money import Money
-from billing.revenue.months import months_up_to
+from billing.revenue.months import month_on
 from billing.revenue.today import Month, People
 from billing.runtime import Runtime
 from tests.conftest import empty
@@ -186,8 +186,8 @@ def _months_agree(page: Month, facts: list[Fact]) -> None:
 
 def _net_is_what_stripe_holds_more_of_before_payouts(runtime: Runtime, page: Month) -> None:
     """The other end of double entry: income and costs are the STRIPE account's own movement."""
-    months = months_up_to(NOW, RIGA, 12)
-    begins, ends = months[0].begins, months[-1].ends
+    begins = month_on(page.chart[0].period.first, RIGA).begins
+    ends = month_on(NOW.astimezone(RIGA).date(), RIGA).ends
     with runtime.database.transaction() as session:
         held = session.scalar(
             select(func.coalesce(func.sum(LedgerEntry.amount_minor), 0)).where(

@@ -71,7 +71,6 @@ def test_quartiles_are_what_a_sorted_list_says(given_: list[tuple[int, int]]) ->
 def test_whoever_had_a_pledge_before_can_not_be_won() -> None:
     people = Givers(givers=10, again=3, had_pledged=2, within={30: 1, 90: 2, 365: 4})
     assert people.share(365) == Fraction(4, 8)
-    assert people.share_again == Fraction(3, 10)
     assert Givers(givers=2, again=0, had_pledged=2, within={365: 0}).share(365) is None
 
 
