@@ -20,6 +20,15 @@ def runtime() -> Runtime:
     return cast(Runtime, current_app.extensions[EXTENSION])
 
 
+def number_in(written: str, *, digits: int) -> int | None:
+    """A whole number of at most so many digits as an address has it; None for anything else.
+
+    So long as its column is wide: 9 digits fit into an integer, 18 into the id of a row.
+    """
+    fits = written.isascii() and written.isdigit() and len(written) <= digits
+    return int(written) if fits else None
+
+
 def with_error_pages(handler: Callable[[E], Response]) -> Callable[[E], Response]:
     """An error handler that may raise what has a page of its own, as a view may.
 

@@ -15,7 +15,7 @@ from billing.charges.dunning import lapse_overdue
 from billing.charges.payouts import find_open, note_payout
 from billing.charges.resolve import claim_unsettled, resolve as resolve_one
 from billing.charges.taking import Taking
-from billing.checkout.fulfil import close_overdue, find_overdue
+from billing.checkout.fulfil import close_overdue, find_overdue_checkouts
 from workers.celery_app import app, limiter, runtime, settings
 from workers.schedule import TAKE_WITHIN_SECONDS
 from workers.sweeping import BATCH, all_of, close_each, in_batches
@@ -100,7 +100,7 @@ def close_checkouts() -> None:
 
     def find(after: int) -> list[int]:
         with parts.database.transaction() as session:
-            return find_overdue(session, now=now, after=after, limit=BATCH)
+            return find_overdue_checkouts(session, now=now, after=after, limit=BATCH)
 
     close_each(all_of(find), partial(close_overdue, parts))
 

@@ -19,7 +19,7 @@ from billing.checkout.errors import (
     CheckoutUnavailableError,
     PledgeEndedError,
 )
-from billing.checkout.start import OPENS_UNTIL
+from billing.checkout.start import OPENS_UNTIL, REUSE_UNTIL
 from billing.checkout.tables import CardUpdate, CardUpdateStatus
 from billing.db import Json
 from billing.gateway import CheckoutSession, GatewayError, RefusedError
@@ -34,9 +34,6 @@ SAVED_LINK = "card-saved"
 
 OPEN_FOR = timedelta(hours=1)
 """How long Stripe's page stays open; it takes 30 minutes to 24 hours."""
-
-REUSE_UNTIL = timedelta(minutes=5)
-"""A page with less time left than this is not handed out again."""
 
 EXPIRED_FOR = timedelta(minutes=5)
 """How long after its end a page is left to its webhook before the sweep looks."""

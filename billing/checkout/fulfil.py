@@ -132,7 +132,9 @@ def fulfil_payment(runtime: Runtime, payment_intent_id: str) -> bool:
     return fulfil_session(runtime, checkout.stripe_session_id)
 
 
-def find_overdue(session: Session, *, now: datetime, limit: int, after: int = 0) -> list[int]:
+def find_overdue_checkouts(
+    session: Session, *, now: datetime, limit: int, after: int = 0
+) -> list[int]:
     """Ids of checkouts of which nothing was heard: ended by now, or with the bank for a day.
 
     They come in the order of their ids, from the first beyond `after`.

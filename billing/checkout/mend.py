@@ -30,7 +30,7 @@ from billing.checkout.closing import close_page
 from billing.checkout.domain import CheckoutStatus
 from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
 from billing.checkout.fulfil import close_overdue
-from billing.checkout.start import OPENS_UNTIL, open_at_stripe, session_params
+from billing.checkout.start import OPENS_UNTIL, REUSE_UNTIL, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.gateway import GatewayError, RefusedError
 from billing.money import Money
@@ -41,9 +41,6 @@ from billing.runtime import Runtime
 
 OPEN_FOR = timedelta(hours=1)
 """How long such a page may be paid: retries wait for it. Stripe takes 30 minutes to 24 hours."""
-
-REUSE_UNTIL = timedelta(minutes=5)
-"""A page with less time left than this is not handed out again."""
 
 
 class Mending(StrEnum):

@@ -33,7 +33,7 @@ from billing.charges.letters import MANAGE_LINK, pledge_url
 from billing.charges.tables import Charge
 from billing.checkout.cards import customer_of
 from billing.checkout.domain import OFFERS, CheckoutStatus, fee_cover_for, fee_on
-from billing.checkout.start import can_be_opened, open_at_stripe, session_params
+from billing.checkout.start import REUSE_UNTIL, can_be_opened, open_at_stripe, session_params
 from billing.checkout.tables import Checkout
 from billing.money import Money
 from billing.pledges.changes import compare_turn, prepay
@@ -47,8 +47,7 @@ MONTHS = (3, 6, 12)
 """How many months can be paid ahead at once."""
 
 OPEN_FOR = timedelta(hours=1)
-REUSE_UNTIL = timedelta(minutes=5)
-"""How long such a page may be paid, and how little of that is too little to hand it out again."""
+"""How long such a page may be paid."""
 
 
 @dataclass(frozen=True, kw_only=True)

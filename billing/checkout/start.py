@@ -28,6 +28,9 @@ OPEN_FOR = timedelta(hours=23)
 OPENS_UNTIL = timedelta(minutes=31)
 """How long before its end a page can still be opened: Stripe wants 30 minutes at least."""
 
+REUSE_UNTIL = timedelta(minutes=5)
+"""A page with less time left than this is not handed out again."""
+
 THANKS_LINK = "thanks"
 """The purpose under which return links are signed."""
 

@@ -33,7 +33,7 @@ from billing.staff.audit_trail import LONGEST_REASON, AuditAction, PersonalDataE
 from billing.staff.guard import signed_in
 from billing.supporters.errors import SupporterNotFoundError
 from billing.supporters.service import get_supporter
-from billing.web import runtime
+from billing.web import number_in, runtime
 
 PREFIX = "/staff/supporters"
 NUMBER = "int(max=9223372036854775807)"
@@ -117,9 +117,7 @@ def see_that_exists(supporter_id: int) -> None:
 
 def read_done() -> int | None:
     """Which deed the page was led to from."""
-    written = request.args.get("done", "")
-    small = written.isascii() and written.isdigit() and len(written) < 19
-    return int(written) if small else None
+    return number_in(request.args.get("done", ""), digits=18)
 
 
 def to_person(done: Done) -> str:

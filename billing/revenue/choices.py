@@ -29,6 +29,7 @@ from billing.revenue.reminded import ReminderStep
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import NotForViewersError
 from billing.revenue.why import NAMES, codes_of
+from billing.web import number_in
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 _TRIES = re.compile(r"\d{1,4}", re.ASCII)
@@ -166,7 +167,8 @@ def payout_of(session: Session, filters: Filters, zone: ZoneInfo) -> PayoutRow:
         latest = payout_rows(session, filters, zone, after=None, limit=1)
         row = latest[0] if latest else None
     else:
-        row = find_payout(session, int(wanted)) if _is_id(wanted) else None
+        number = number_in(wanted, digits=18)
+        row = None if number is None else find_payout(session, number)
     if row is None:
         raise FilterError("There is no such payout.")
     return row
@@ -194,7 +196,3 @@ def _codes(name: str | None, seen: Iterable[Any]) -> list[str]:
     """The codes that a reason means, of those that were seen; all of them where none is named."""
     codes = sorted(set(seen))
     return codes if name is None else codes_of(name, codes)
-
-
-def _is_id(written: str) -> bool:
-    return written.isascii() and written.isdigit() and len(written) < 19

@@ -16,7 +16,7 @@ from billing.revenue.bridge import CHURN, TWELFTHS, Bridge
 from billing.revenue.churn import annual_churn, arpu, lifetime_value
 from billing.revenue.domain import valued
 from billing.revenue.figures import MoneyRow
-from billing.revenue.people_figures import Departed, departures, renewals_by_try
+from billing.revenue.people_figures import Departed, departures, renewals_by_try, yearly_by_currency
 from billing.revenue.periods import Period
 from billing.revenue.reading import Asked, MonthlyRates, read_bridges
 from billing.revenue.rounding import apportion
@@ -131,7 +131,7 @@ def read_churn(session: Session, asked: Asked) -> Churn:
         months=parts,
         reasons=_reasons(whole, months, by_month, rates),
         scheduled=sum(each.moves for each in ahead),
-        scheduled_twelfths=valued(_by_currency(ahead), rates.of(period.last)),
+        scheduled_twelfths=valued(yearly_by_currency(ahead), rates.of(period.last)),
         to_come=to_come,
         annual=_annual(session, asked, everybody),
         lifetime=_lifetime(session, asked, parts),
@@ -214,13 +214,6 @@ def net_share(rows: Iterable[MoneyRow]) -> Fraction:
     rows = list(rows)
     gross, fees = sum(row.gross for row in rows), sum(row.fees for row in rows)
     return 1 - min(Fraction(1), Fraction(fees, gross)) if gross > 0 else Fraction(1)
-
-
-def _by_currency(rows: Iterable[Departed]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.currency] = found.get(row.currency, 0) + row.yearly_minor
-    return found
 
 
 def _reasons(

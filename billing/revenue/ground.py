@@ -55,7 +55,7 @@ class ChargeSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PledgeSeen:
+class PledgeHistory:
     """A pledge, its history, and its charges, the newest first."""
 
     pledge: Pledge
@@ -99,7 +99,9 @@ def find_charge(session: Session, charge_id: int) -> ChargeSeen | None:
     )
 
 
-def find_pledge(session: Session, pledge_id: int, before: int | None = None) -> PledgeSeen | None:
+def find_pledge(
+    session: Session, pledge_id: int, before: int | None = None
+) -> PledgeHistory | None:
     """A pledge with its history, and its charges below a period. Four queries."""
     pledge = session.get(Pledge, pledge_id)
     if pledge is None:
@@ -120,7 +122,7 @@ def find_pledge(session: Session, pledge_id: int, before: int | None = None) -> 
     if before is not None:
         charges = charges.where(Charge.period < before)
     found = session.scalars(charges.order_by(Charge.period.desc()).limit(MOST + 1)).all()
-    return PledgeSeen(
+    return PledgeHistory(
         pledge=pledge,
         movements=session.scalars(movements).all(),
         changes=session.scalars(changes).all(),

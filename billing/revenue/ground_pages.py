@@ -14,11 +14,12 @@ from billing.revenue.ground import find_charge, find_pledge
 from billing.revenue.mentions import linked
 from billing.revenue.pages import tabs
 from billing.revenue.reasons import reason_in_words
+from billing.revenue.words import CADENCES
 from billing.staff.audit_trail import AuditAction, Subject, record
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires, signed_in
-from billing.web import runtime
+from billing.web import number_in, runtime
 
 blueprint = Blueprint("ground", __name__, url_prefix=f"{PREFIX}/revenue")
 
@@ -43,8 +44,7 @@ def charge(charge_id: int) -> str:
 @requires(Role.DESK)
 def pledge(pledge_id: int) -> str:
     """One pledge: where it stands, what moved it, and its charges."""
-    written = request.args.get("before", "")
-    before = int(written) if written.isascii() and written.isdigit() and len(written) < 10 else None
+    before = number_in(request.args.get("before", ""), digits=9)
     with runtime().database.transaction() as session:
         seen = find_pledge(session, pledge_id, before)
         if seen is None:
@@ -72,6 +72,7 @@ def _shared() -> dict[str, object]:
         "zone": runtime().settings.newsroom.timezone.key,
         "money_of": Money,
         "words": ground_words,
+        "cadences": CADENCES,
         "reason": reason_in_words,
         "pages": tabs(signed_in().role),
     }

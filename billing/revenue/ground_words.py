@@ -14,10 +14,9 @@ from billing.charges.domain import (
 from billing.charges.tables import EventStatus
 from billing.ledger.domain import Account
 from billing.outbox import OutboxStatus
-from billing.pledges.domain import Cadence, ChangeKind, EndReason, PledgeStatus
+from billing.pledges.domain import ChangeKind, EndReason, PledgeStatus
 from billing.pledges.tables import MovementKind
 
-CADENCES = {Cadence.ONCE: "Gift", Cadence.MONTHLY: "Monthly", Cadence.ANNUAL: "Annual"}
 CHARGES = {
     ChargeStatus.DUE: "Due",
     ChargeStatus.SUBMITTED: "Being asked for",

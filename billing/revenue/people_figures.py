@@ -5,7 +5,7 @@ Each function is one query; sums come for several periods at once, as in `figure
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,14 @@ def departures(session: Session, cells: Cells, periods: Sequence[Period]) -> lis
     sums, churned = ("moves", "yearly_minor"), table.kind.in_(CHURN)
     found = _by_period(session, cells, table, periods, keys, sums, churned)
     return [[Departed(**_values(row)) for row in rows] for rows in found]
+
+
+def yearly_by_currency(rows: Iterable[Departed]) -> dict[str, int]:
+    """What pledges that ended would have brought a year, in minor units of each currency."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.currency] = found.get(row.currency, 0) + row.yearly_minor
+    return found
 
 
 def renewals_by_try(session: Session, cells: Cells, periods: Sequence[Period]) -> list[list[Tried]]:

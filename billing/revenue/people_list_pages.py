@@ -17,7 +17,7 @@ from billing.revenue.cohorts import Cohort, by_supporters
 from billing.revenue.drilldown import PAGE, read_place
 from billing.revenue.filters import FilterError
 from billing.revenue.pages import following, refuse, show
-from billing.revenue.people_figures import Departed
+from billing.revenue.people_figures import yearly_by_currency
 from billing.revenue.people_lists import (
     departed,
     members,
@@ -88,7 +88,7 @@ def departed_list() -> str:
             "kind": of.kind,
             "name": of.name,
             "ended": sum(each.moves for each in of.rows),
-            "sums": _by_currency(of.rows),
+            "sums": yearly_by_currency(of.rows),
             "lines": found[:PAGE],
             "following": following("behind.departed_list", asked.filters, rest),
             **SHARED,
@@ -174,10 +174,3 @@ def _kept(session: Session, asked: Asked, began: date, on: date) -> tuple[int | 
 def _at(found: Sequence[Cohort], later: int) -> int | None:
     kept = found[0].kept if found else ()
     return kept[later] if later < len(kept) else None
-
-
-def _by_currency(rows: Sequence[Departed]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.currency] = found.get(row.currency, 0) + row.yearly_minor
-    return found

@@ -63,7 +63,7 @@ class People:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Month:
+class MonthSoFar:
     """The sums of the page; those who may not see people see these."""
 
     now: datetime
@@ -123,7 +123,7 @@ class PastDuePledge:
     reason: str | None
 
 
-def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> Month:
+def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> MonthSoFar:
     """This month's sums. Six queries."""
     zone, currency = newsroom.timezone, newsroom.goal.currency
     today = now.astimezone(zone).date()
@@ -142,7 +142,7 @@ def read_month(session: Session, newsroom: NewsroomSettings, now: datetime) -> M
     waiting = read_waiting(session, month, zone=zone, now=now)
     due = waiting.expected
     net, end = chart[-1].takings.net, at_the_end.end
-    return Month(
+    return MonthSoFar(
         now=now,
         period=period,
         folded_at=asked.folded_at,

@@ -11,7 +11,6 @@ from billing.charges.attention import look
 from billing.charges.domain import ChargeStatus
 from billing.charges.progress import progress
 from billing.money import Money, scale
-from billing.pledges.domain import Cadence
 from billing.reminders import brake
 from billing.revenue import renewals, viewers
 from billing.revenue.charts import Chart, Series
@@ -19,11 +18,12 @@ from billing.revenue.counts import counts_for
 from billing.revenue.reasons import reason_in_words
 from billing.revenue.today import (
     CHART_MONTHS,
-    Month,
+    MonthSoFar,
     read_month,
     read_past_due,
     read_recent,
 )
+from billing.revenue.words import CADENCES
 from billing.runtime import Runtime
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
@@ -43,7 +43,6 @@ STATUSES = {
     ChargeStatus.DECLINED: "Refused",
     ChargeStatus.CANCELLED: "Cancelled",
 }
-CADENCES = {Cadence.ONCE: "Gift", Cadence.MONTHLY: "Monthly", Cadence.ANNUAL: "Annual"}
 
 
 @blueprint.get("/")
@@ -80,7 +79,7 @@ def overview() -> str:
     )
 
 
-def _what_goes_on(parts: Runtime, seen: Month, now: datetime) -> dict[str, Any]:
+def _what_goes_on(parts: Runtime, seen: MonthSoFar, now: datetime) -> dict[str, Any]:
     """What is no sum, read by itself: what makes sums quick would have these walk whole tables."""
     newsroom, limit = parts.settings.newsroom, parts.settings.stripe.requests_per_second
     with parts.database.transaction() as session:
@@ -95,7 +94,7 @@ def _what_goes_on(parts: Runtime, seen: Month, now: datetime) -> dict[str, Any]:
         }
 
 
-def months_chart(seen: Month, formats: Formats, *, round_to: int = 1) -> Chart:
+def months_chart(seen: MonthSoFar, formats: Formats, *, round_to: int = 1) -> Chart:
     """Twelve months of gross by kind, with net and the goal as lines.
 
     `round_to` is 1 for those who may see people; for viewers gross is one bar, and all values are
@@ -138,7 +137,7 @@ def months_chart(seen: Month, formats: Formats, *, round_to: int = 1) -> Chart:
     )
 
 
-def _chart_title(seen: Month, formats: Formats) -> str:
+def _chart_title(seen: MonthSoFar, formats: Formats) -> str:
     """What the chart says."""
     full = [each for each in seen.chart if each.complete and not each.takings.is_empty]
     if not full:

@@ -12,7 +12,7 @@ from billing.staff.domain import Role
 from billing.staff.guard import PREFIX, requires, signed_in
 from billing.staff.tables import StaffMember
 from billing.staff.views import Page
-from billing.web import runtime
+from billing.web import number_in, runtime
 
 blueprint = Blueprint("staff_audit", __name__, url_prefix=f"{PREFIX}/audit-trail")
 
@@ -55,6 +55,5 @@ def in_words(action: str) -> str:
 
 
 def _number(name: str, default: int) -> int:
-    text = request.args.get(name, "")
-    digits = text.isascii() and text.isdigit() and len(text) < 11
-    return min(int(text), _LARGEST) if digits else default
+    number = number_in(request.args.get(name, ""), digits=10)
+    return default if number is None else min(number, _LARGEST)

@@ -105,7 +105,7 @@ def with_own_script() -> None:
     g.staff_passkeys = True
 
 
-def refuse(needed: Role) -> NoReturn:
+def deny(needed: Role) -> NoReturn:
     """Refuse whoever is signed in what takes the role `needed`, where only the view can tell."""
     abort(_refuse_role(signed_in(), needed))
 

@@ -20,7 +20,7 @@ from billing.checkout.errors import CheckoutUnavailableError, StaleFormError
 from billing.checkout.fulfil import (
     Outcome,
     close_overdue,
-    find_overdue,
+    find_overdue_checkouts,
     fulfil_payment,
     fulfil_session,
     look,
@@ -198,7 +198,7 @@ def test_a_checkout_nobody_heard_of_again_is_closed(
     start_checkout(runtime, wanted())
     now = advance(timedelta(hours=24))
     with runtime.database.transaction() as session:
-        [overdue] = find_overdue(session, now=now, limit=10)
+        [overdue] = find_overdue_checkouts(session, now=now, limit=10)
     close_overdue(runtime, overdue)
     assert the(runtime, Checkout).status is CheckoutStatus.EXPIRED
 

@@ -17,7 +17,7 @@ from billing.charges.due import claim_due_charges, create_due_charges
 from billing.charges.dunning import lapse_overdue
 from billing.charges.opening import open_attempt
 from billing.checkout.errors import CheckoutUnavailableError, NothingDueError, UnderWayError
-from billing.checkout.fulfil import close_overdue, find_overdue, look
+from billing.checkout.fulfil import close_overdue, find_overdue_checkouts, look
 from billing.checkout.mend import Mending, start_mending, view_mending
 from billing.checkout.prepay import start_prepaying
 from billing.gateway import Gateway
@@ -142,7 +142,7 @@ def test_a_page_nobody_paid_gives_the_charge_back_to_its_retries(
     start(runtime, pledge_id)
     now = advance(timedelta(hours=2))
     with runtime.database.transaction() as session:
-        overdue = find_overdue(session, now=now, limit=10)
+        overdue = find_overdue_checkouts(session, now=now, limit=10)
     for checkout_id in overdue:
         close_overdue(runtime, checkout_id)
     [charge] = charges_of(runtime, pledge_id)

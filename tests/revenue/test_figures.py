@@ -18,7 +18,7 @@ from billing.ledger.service import post
 from billing.ledger.tables import LedgerEntry
 from billing.money import Money
 from billing.revenue.months import month_on
-from billing.revenue.today import Month, People
+from billing.revenue.today import MonthSoFar, People
 from billing.runtime import Runtime
 from tests.conftest import empty
 from tests.support.revenue import month_at
@@ -91,7 +91,7 @@ def write(runtime: Runtime, facts: Iterable[Fact]) -> None:
             )
 
 
-def seen(runtime: Runtime, now: datetime = NOW) -> Month:
+def seen(runtime: Runtime, now: datetime = NOW) -> MonthSoFar:
     return month_at(runtime, now, folded=LATER)
 
 
@@ -172,7 +172,7 @@ def test_the_page_agrees_with_plain_addition_and_with_the_books(
     _conversions_tie(page, facts)
 
 
-def _months_agree(page: Month, facts: list[Fact]) -> None:
+def _months_agree(page: MonthSoFar, facts: list[Fact]) -> None:
     months = [each.period.first.month for each in page.chart]
     assert months == [5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3, 4]
     for each in page.chart:
@@ -184,7 +184,7 @@ def _months_agree(page: Month, facts: list[Fact]) -> None:
     assert page.elsewhere == []
 
 
-def _net_is_what_stripe_holds_more_of_before_payouts(runtime: Runtime, page: Month) -> None:
+def _net_is_what_stripe_holds_more_of_before_payouts(runtime: Runtime, page: MonthSoFar) -> None:
     """The other end of double entry: income and costs are the STRIPE account's own movement."""
     begins = month_on(page.chart[0].period.first, RIGA).begins
     ends = month_on(NOW.astimezone(RIGA).date(), RIGA).ends
@@ -199,7 +199,7 @@ def _net_is_what_stripe_holds_more_of_before_payouts(runtime: Runtime, page: Mon
     assert held == sum(each.takings.net + each.takings.other for each in page.chart)
 
 
-def _conversions_tie(page: Month, facts: list[Fact]) -> None:
+def _conversions_tie(page: MonthSoFar, facts: list[Fact]) -> None:
     ours = [
         fact
         for fact in facts

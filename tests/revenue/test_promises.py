@@ -31,7 +31,7 @@ from billing.revenue.reading import ask as ask_for, read_bridges, read_ending
 from billing.revenue.reasons import REASONS, reason_in_words
 from billing.revenue.tables import MoveKind
 from billing.revenue.today import (
-    Month,
+    MonthSoFar,
     People,
     read_month,
     read_past_due,
@@ -89,7 +89,7 @@ def make(runtime: Runtime, promise: Promise) -> int:
     return pledge_id
 
 
-def seen(runtime: Runtime, now: datetime = NOW) -> Month:
+def seen(runtime: Runtime, now: datetime = NOW) -> MonthSoFar:
     return month_at(runtime, now)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from billing.clock import FixedClock
 from billing.revenue.rebuild import keep_up
-from billing.revenue.today import Month, read_month
+from billing.revenue.today import MonthSoFar, read_month
 from billing.runtime import Runtime
 
 
@@ -16,7 +16,7 @@ def fold_at(runtime: Runtime, now: datetime) -> None:
     keep_up(replace(runtime, clock=FixedClock(now)))
 
 
-def month_at(runtime: Runtime, now: datetime, folded: datetime | None = None) -> Month:
+def month_at(runtime: Runtime, now: datetime, folded: datetime | None = None) -> MonthSoFar:
     """The month's sums at a moment; folded then, or later."""
     fold_at(runtime, folded or now)
     with runtime.database.transaction() as session:

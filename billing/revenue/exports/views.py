@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
@@ -22,14 +21,16 @@ from billing.revenue.exports.sending import send
 from billing.revenue.exports.streaming import bound
 from billing.revenue.exports.tables import Table, Wanted
 from billing.revenue.filters import FILTERS, FilterError, Filters, read_filters
+from billing.revenue.pages import refuse
 from billing.staff.audit_trail import Detail
 from billing.staff.domain import Role
 from billing.staff.formats import Formats
-from billing.staff.guard import PREFIX, refuse, requires, signed_in, with_own_script
+from billing.staff.guard import PREFIX, deny, requires, signed_in, with_own_script
 from billing.staff.step_up import step_up
 from billing.web import runtime
 
 blueprint = Blueprint("exports", __name__, url_prefix=f"{PREFIX}/revenue/export")
+blueprint.register_error_handler(FilterError, refuse)
 
 COUNT_FOR = timedelta(seconds=5)
 """How long rows are counted before it is said that there are very many."""
@@ -76,15 +77,6 @@ def download(name: str) -> Response:
     return send(make, _detail(table, filters), _filename(table, filters), "text/csv")
 
 
-@blueprint.errorhandler(FilterError)
-def _refuse(error: FilterError) -> Response:
-    """What was asked for cannot be, or not for this role: a sentence, and the way back."""
-    not_for_them = isinstance(error, viewers.NotForViewersError)
-    status = HTTPStatus.FORBIDDEN if not_for_them else HTTPStatus.BAD_REQUEST
-    page = render_template("revenue/refused.html", reason=str(error), staff=signed_in())
-    return make_response(page, status)
-
-
 @blueprint.app_context_processor
 def _offered() -> dict[str, Any]:
     """For the foot of every revenue page."""
@@ -99,7 +91,7 @@ def _table(name: str) -> Table:
     if table is None:
         raise NotFound
     if not signed_in().role.covers(table.role):
-        refuse(table.role)
+        deny(table.role)
     return table
 
 
