@@ -62,3 +62,11 @@ def test_every_decision_is_in_the_index() -> None:
     index = (folder / "README.md").read_text()
     decisions = sorted(path.name for path in folder.glob("[0-9]*.md"))
     assert re.findall(r"\]\((.*)\)", index) == decisions
+
+
+def test_the_guide_to_the_revenue_pages_names_every_module() -> None:
+    folder = ROOT / "billing" / "revenue"
+    modules = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "revenue.md").read_text(), re.MULTILINE)
+    named = [name for cell in table for name in re.findall(r"`([\w/]+\.py)`", cell)]
+    assert sorted(named) == sorted(name for name in modules if not name.endswith("__init__.py"))
