@@ -31,6 +31,9 @@ _SUMS = {
     ),
     "revenue_begun": ("pledges", "yearly_minor", "stayed"),
     "revenue_steps": ("shown", "opened", "began"),
+    "revenue_reminders": (
+        "asked", "under_way", "sent", "gave_before", "not_wanted", "gave", "still_open",
+    ),
 }  # fmt: skip
 _DETAILS = {
     "revenue_money": ("day", "cadence", "paid_currency", "settled_currency"),
@@ -43,6 +46,7 @@ _DETAILS = {
     "revenue_conversions": ("day", "currency"),
     "revenue_begun": ("day", "cadence", "currency"),
     "revenue_steps": ("day",),
+    "revenue_reminders": ("day",),
 }
 
 PARTS = ("article", "appeal", "campaign", "variant", "referrer")
@@ -105,7 +109,7 @@ PAIR = "(coalesce(s.campaign_id, 0) << 31 | coalesce(s.appeal_id, 0))"
 
 BY_DAY = ("revenue_money", "revenue_promises", "revenue_supporters", "revenue_amounts",
           "revenue_renewals", "revenue_gifts", "revenue_conversions", "revenue_begun",
-          "revenue_steps")  # fmt: skip
+          "revenue_steps", "revenue_reminders")  # fmt: skip
 """The rollups by day: those that are summed up by month as well."""
 
 
@@ -299,26 +303,31 @@ def renewal_sums(new: str) -> str:
     FROM asked GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 
 
-def fold_renewals(new: str) -> str:
-    """Make what is kept of the days from `day` to `last_day` what attempts `a` say by now.
+def put_right(table: str, fresh: str) -> str:
+    """Make what is kept of the days from `day` to `last_day` what `fresh` says.
 
-    Only differences are written: it costs little to look again and again.
+    `fresh` are sums by source and country of all that there is on these days. Only differences are
+    written: it costs little to look again and again. Needs `months_until` beside the days.
     """
-    details, sums = ", ".join(_DETAILS["revenue_renewals"]), _SUMS["revenue_renewals"]
+    details, sums = ", ".join(_DETAILS[table]), _SUMS[table]
     key = f"source_id, country, {details}"
     kept = ", ".join(f"-{name}" for name in sums)
     added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
     differs = " OR ".join(f"sum({name}) <> 0" for name in sums)
-    return f"""
-    WITH joint AS MATERIALIZED (
+    return f"""joint AS MATERIALIZED (
         SELECT {key}, {added} FROM (
-            SELECT {key}, {", ".join(sums)} FROM ({renewal_sums(new)}) AS fresh
+            SELECT {key}, {", ".join(sums)} FROM ({fresh}) AS fresh
             UNION ALL
-            SELECT member_id, country, {details}, {kept} FROM revenue_renewals
+            SELECT member_id, country, {details}, {kept} FROM {table}
             WHERE slice = {Slice.JOINT:d} AND day >= :day AND day <= :last_day
         ) AS both_ways GROUP BY {key} HAVING {differs}
-    ), {daily("revenue_renewals", "joint")}
-    {add("revenue_renewals", "", with_months("revenue_renewals", "daily"))}"""
+    ), {daily(table, "joint")}
+    {add(table, "", with_months(table, "daily"))}"""
+
+
+def fold_renewals(new: str) -> str:
+    """Make what is kept of the days from `day` to `last_day` what attempts `a` say by now."""
+    return f"WITH {put_right('revenue_renewals', renewal_sums(new))}"
 
 
 def zero(table: str, row: str) -> str:
