@@ -31,6 +31,7 @@ from billing.revenue.people_lists import (
 from billing.revenue.reading import Asked
 from billing.revenue.recovery_reading import read_failures
 from billing.revenue.tables import MoveKind
+from billing.revenue.viewers import Sight
 from billing.revenue.why import codes_of, family
 from tests.revenue.lives import RIGA
 from tests.revenue.plain import period
@@ -224,6 +225,7 @@ def _asked(session: Session, filters: Filters, over: date) -> Asked:
         currency="usd",
         today=TODAY,
         folded_at=None,
+        sight=Sight(sees_people=True),
     )
 
 
