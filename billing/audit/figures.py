@@ -31,6 +31,19 @@ _MONTHS = """
 """Sums are kept by day, and once more by month of the months that are over."""
 
 
+_RENEWALS = """
+    SELECT 'of the renewals of ' || day || ' in ' || currency || ', ' || sum(renewals)
+           || ' are counted, ' || sum(lines) || ' are in a list; recovered are '
+           || sum(recovered) || ' and ' || sum(recovered_lines)
+    FROM (
+        SELECT day, currency, renewals, recovered, 0 AS lines, 0 AS recovered_lines
+        FROM revenue_renewals WHERE slice = 0
+        UNION ALL
+        SELECT day, currency, 0, 0, count(*), count(*) FILTER (WHERE reason <> '' AND tries > 0)
+        FROM revenue_renewal_lines GROUP BY day, currency
+    ) AS told GROUP BY day, currency
+    HAVING sum(renewals) <> sum(lines) OR sum(recovered) <> sum(recovered_lines)
+"""
 _REMINDERS = """
     WITH known AS (
         SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'sent') AS sent
@@ -115,6 +128,7 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
             WHERE v.yearly_minor <> coalesce(told.yearly_minor, 0)
             """,
         )
+        + offenders(session, _RENEWALS)
         + offenders(session, _REMINDERS)
         + offenders(session, _MONTHS),
     )

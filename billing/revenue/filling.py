@@ -36,6 +36,7 @@ from billing.revenue.fold_moves import (
     standing,
 )
 from billing.revenue.fold_reminders import reminder_sums
+from billing.revenue.fold_renewals import RENEWAL_SUMS, asked_lines, kept_renewals
 from billing.revenue.fold_sql import (
     BY_DAY,
     MONEY_SUMS,
@@ -44,7 +45,6 @@ from billing.revenue.fold_sql import (
     kept_lines,
     keys_of,
     moved_lines,
-    renewal_sums,
     sum_months,
     sums_of,
 )
@@ -172,7 +172,8 @@ def _fill_money(session: Session, history: History) -> None:
 
 
 def _fill_renewals(session: Session, history: History) -> None:
-    _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+    of = f"WITH {asked_lines(_ATTEMPTS)}, {kept_renewals(history.to)}"
+    _add_up(session, history, "revenue_renewals", RENEWAL_SUMS, ("charges", "id"), of=of)
 
 
 def _fill_steps(session: Session, history: History) -> None:
@@ -252,7 +253,7 @@ PARTS = (
     Part(_fill_people, ("revenue_supporters", "revenue_retention", "revenue_amounts"),
          by_moves=True),
     Part(_fill_givers, ("revenue_gifts", "revenue_givers", "revenue_conversions")),
-    Part(_fill_renewals, ("revenue_renewals",)),
+    Part(_fill_renewals, ("revenue_renewals", "revenue_renewal_lines")),
     Part(_fill_promises, ("revenue_promises",), by_moves=True),
     Part(_fill_starts, ("revenue_starts", "revenue_begun"), by_moves=True),
     Part(_fill_reminders, ("revenue_reminders",)),

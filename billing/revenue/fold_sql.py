@@ -2,8 +2,8 @@
 
 They are built from our own names only. `new` is the condition that says which rows are meant; `to`
 is put before the names of the rollups: empty for the real ones, `pg_temp.` for those of a rebuild.
-What is added up goes through three steps: sums by source and country (`MONEY_SUMS`,
-`renewal_sums`), the same in every slice (`daily`), and what of it belongs to months that are over
+What is added up goes through three steps: sums by source and country (`MONEY_SUMS` and its like
+beside), the same in every slice (`daily`), and what of it belongs to months that are over
 (`monthly`).
 """
 
@@ -72,11 +72,6 @@ RECEIVED = "('stripe', 'offline')"
 
 SIDES = "('stripe', 'fees', 'conversion', 'offline')"
 """Accounts that do not say what a transaction was: the one besides them does."""
-
-
-TRIES = """(SELECT coalesce(min(t.number) FILTER (WHERE t.status = 'succeeded'), max(t.number))
-                          FROM attempts t WHERE t.charge_id = c.id)::smallint"""
-"""Which attempt paid a charge `c`; the last one where it was paid without any of ours."""
 
 
 def sums_of(table: str) -> tuple[str, ...]:
@@ -279,30 +274,6 @@ def fold_money(new: str) -> str:
     {add("revenue_money", "", with_months("revenue_money", "daily"))}"""
 
 
-def renewal_sums(new: str) -> str:
-    """The outcomes of renewals whose first attempt is `a`, by source and country."""
-    return f"""
-    WITH asked AS (
-        SELECT {day_of("a.started_at")} AS day, coalesce(s.id, 0) AS source_id,
-               coalesce(c.card_country, p.card_country, '') AS country,
-               {CADENCE_AT.format(moment="c.created_at")} AS cadence, c.currency, c.amount_minor,
-               CASE WHEN a.status = 'succeeded' THEN ''
-                    ELSE coalesce(a.decline_code, a.error_code, 'unknown') END AS reason,
-               a.status <> 'succeeded' AND c.status = 'succeeded' AS recovered,
-               CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
-                    ELSE {TRIES} END AS tries
-        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
-        {SOURCE_OF.format(row="c")}
-        WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session'
-          AND a.status IN ('succeeded', 'declined', 'refused') AND {new}
-    )
-    SELECT source_id, country, day, cadence, currency, reason, tries, count(*) AS renewals,
-           count(*) FILTER (WHERE recovered) AS recovered,
-           sum(amount_minor)::bigint AS amount_minor,
-           coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
-    FROM asked GROUP BY 1, 2, 3, 4, 5, 6, 7"""
-
-
 def put_right(table: str, fresh: str) -> str:
     """Make what is kept of the days from `day` to `last_day` what `fresh` says.
 
@@ -323,11 +294,6 @@ def put_right(table: str, fresh: str) -> str:
         ) AS both_ways GROUP BY {key} HAVING {differs}
     ), {daily(table, "joint")}
     {add(table, "", with_months(table, "daily"))}"""
-
-
-def fold_renewals(new: str) -> str:
-    """Make what is kept of the days from `day` to `last_day` what attempts `a` say by now."""
-    return f"WITH {put_right('revenue_renewals', renewal_sums(new))}"
 
 
 def zero(table: str, row: str) -> str:

@@ -29,11 +29,11 @@ from billing.revenue.fold_giving import (
 )
 from billing.revenue.fold_moves import fold_moves
 from billing.revenue.fold_reminders import fold_reminders
+from billing.revenue.fold_renewals import fold_renewals
 from billing.revenue.fold_sql import (
     BY_DAY,
     PARTS,
     fold_money,
-    fold_renewals,
     sum_months,
     unknown_sources,
 )
