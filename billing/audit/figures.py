@@ -19,6 +19,7 @@ _MONTHS = """
         UNION ALL SELECT 'conversions', slice, day, givers + again FROM revenue_conversions
         UNION ALL SELECT 'beginnings', slice, day, yearly_minor FROM revenue_begun
         UNION ALL SELECT 'steps', slice, day, shown + opened + began FROM revenue_steps
+        UNION ALL SELECT 'reminders', slice, day, asked + 2 * sent + 4 * gave FROM revenue_reminders
     )
     SELECT 'the months of slice ' || slice % 20 || ' of the ' || rollup || ' come to '
            || coalesce(sum(minor) FILTER (WHERE slice >= 20), 0) || ', their days to '
@@ -28,6 +29,38 @@ _MONTHS = """
         <> coalesce(sum(minor) FILTER (WHERE slice < 20), 0)
 """
 """Sums are kept by day, and once more by month of the months that are over."""
+
+
+_RENEWALS = """
+    SELECT 'of the renewals of ' || day || ' in ' || currency || ', ' || sum(renewals)
+           || ' are counted, ' || sum(lines) || ' are in a list; recovered are '
+           || sum(recovered) || ' and ' || sum(recovered_lines)
+    FROM (
+        SELECT day, currency, renewals, recovered, 0 AS lines, 0 AS recovered_lines
+        FROM revenue_renewals WHERE slice = 0
+        UNION ALL
+        SELECT day, currency, 0, 0, count(*), count(*) FILTER (WHERE reason <> '' AND tries > 0)
+        FROM revenue_renewal_lines GROUP BY day, currency
+    ) AS told GROUP BY day, currency
+    HAVING sum(renewals) <> sum(lines) OR sum(recovered) <> sum(recovered_lines)
+"""
+_REMINDERS = """
+    WITH known AS (
+        SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'sent') AS sent
+        FROM reminders
+        HAVING bool_and(coalesce(written_in, 0) < (SELECT horizon FROM revenue_state))
+    ), told AS (
+        SELECT slice, sum(asked) AS asked, sum(sent) AS sent
+        FROM revenue_reminders WHERE slice < 20 GROUP BY slice
+    )
+    SELECT 'slice ' || slices.slice || ' of the figures says ' || coalesce(told.asked, 0)
+           || ' reminders, ' || coalesce(told.sent, 0) || ' of them sent; there are '
+           || known.asked || ' and ' || known.sent
+    FROM known CROSS JOIN unnest(ARRAY[0, 1, 2, 3, 4, 5, 6, 7, 10, 11]) AS slices (slice)
+    LEFT JOIN told ON told.slice = slices.slice
+    WHERE coalesce(told.asked, 0) <> known.asked OR coalesce(told.sent, 0) <> known.sent
+"""
+"""Looked at when all reminders are counted: one that was written since changes its day's counts."""
 
 
 def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
@@ -95,5 +128,7 @@ def rollups_are_the_ledger(runtime: Runtime, session: Session) -> Finding:
             WHERE v.yearly_minor <> coalesce(told.yearly_minor, 0)
             """,
         )
+        + offenders(session, _RENEWALS)
+        + offenders(session, _REMINDERS)
         + offenders(session, _MONTHS),
     )

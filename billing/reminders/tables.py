@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, String, UniqueConstr
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.db import Base, Json, Moment, RowId, UtcDateTime, choice
+from billing.db import WRITER, Base, Json, Moment, RowId, UtcDateTime, choice, written_in_index
 from billing.reminders.domain import ReminderStatus
 
 
@@ -28,6 +28,7 @@ class Reminder(Base):
         Index("ix_reminders_queued", "id", postgresql_where="status = 'queued'"),
         Index("ix_reminders_asked_at", "asked_at", "id"),
         Index("ix_reminders_kept", "finished_at", postgresql_where="erased_at IS NULL"),
+        written_in_index("reminders"),
         CheckConstraint(
             "(erased_at IS NULL) = (email_encrypted IS NOT NULL)"
             " AND (erased_at IS NULL) = (email_digest IS NOT NULL)",
@@ -53,6 +54,8 @@ class Reminder(Base):
     """Whether its address gave within 30 days of the email. Known before the address is forgotten:
     yes as soon as it is seen, no when the days are over; empty while it is open, and for ever where
     the address was erased before that."""
+    written_in: Mapped[int | None] = mapped_column(server_default=WRITER, onupdate=WRITER)
+    """The number of the transaction that wrote it last; empty for what is older than this."""
 
 
 class ReminderHour(Base):

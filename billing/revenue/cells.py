@@ -65,6 +65,16 @@ class Cells:
             true() if self.currency is None else table.currency == self.currency,
         )
 
+    def of_readers(self, table: Any, *, level: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
+        """The condition on a rollup of those who pay nothing: no country, currency or rhythm.
+
+        Raises:
+            ValueError: when these cells are of a country (`reminded.cells_of_readers`).
+        """
+        if self.country is not None:
+            raise ValueError("Nobody's country is known before they pay.")
+        return self._place(table, level)
+
     def of_people(
         self, table: Any, *, any_currency: bool = True, level: ColumnElement[int] | int = 0
     ) -> ColumnElement[bool]:

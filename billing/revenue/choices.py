@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session
 from billing.revenue.at_risk import Order
 from billing.revenue.cohort_reading import Measure
 from billing.revenue.filters import FilterError, Filters, chosen
+from billing.revenue.fold_reminders import ReminderStep
 from billing.revenue.forecast_reading import REACHES
 from billing.revenue.giving import DIMENSIONS
 from billing.revenue.listing import GiverStep, PayoutRow, StartStep, find_payout, payout_rows
 from billing.revenue.people_figures import Departed, departures, renewals_by_try
 from billing.revenue.people_lists import Outcome
 from billing.revenue.reading import Asked
-from billing.revenue.reminded import ReminderStep
 from billing.revenue.tables import MoveKind
 from billing.revenue.viewers import NotForViewersError
 from billing.revenue.why import NAMES, codes_of

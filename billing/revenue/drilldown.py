@@ -385,8 +385,6 @@ _LINE = f"""
 
 _TYPES: dict[str, Any] = {
     "starts_at": UtcDateTime,
-    "starts": ARRAY(UtcDateTime),
-    "ends": ARRAY(UtcDateTime),
     "ends_at": UtcDateTime,
     "moment": UtcDateTime,
     "accounts": ARRAY(String),

@@ -35,6 +35,8 @@ from billing.revenue.fold_moves import (
     promise_sums,
     standing,
 )
+from billing.revenue.fold_reminders import reminder_sums
+from billing.revenue.fold_renewals import RENEWAL_SUMS, asked_lines, kept_renewals
 from billing.revenue.fold_sql import (
     BY_DAY,
     MONEY_SUMS,
@@ -43,11 +45,10 @@ from billing.revenue.fold_sql import (
     kept_lines,
     keys_of,
     moved_lines,
-    renewal_sums,
     sum_months,
     sums_of,
 )
-from billing.revenue.folding import number_sources, run
+from billing.revenue.folding import number_sources, number_sources_of_readers, run
 from billing.revenue.tables import PEOPLE
 
 CHUNK = 500_000
@@ -62,6 +63,7 @@ _GIVERS = (
     "SELECT DISTINCT c.supporter_id FROM charges c"
     " WHERE c.kind = 'gift' AND c.supporter_id > :after AND c.supporter_id <= :until"
 )
+_REMINDERS = "m.id > :after AND m.id <= :until"
 _ATTEMPTS = "a.charge_id > :after AND a.charge_id <= :until"
 
 
@@ -87,6 +89,7 @@ def number_all(session: Session) -> None:
     """Give every source of the history a number."""
     for origin in ("charges", "pledges"):
         number_sources(session, f"SELECT source FROM {origin}", {})
+    number_sources_of_readers(session, "SELECT source FROM reminders", {})
 
 
 @dataclass(frozen=True)
@@ -169,12 +172,17 @@ def _fill_money(session: Session, history: History) -> None:
 
 
 def _fill_renewals(session: Session, history: History) -> None:
-    _add_up(session, history, "revenue_renewals", renewal_sums(_ATTEMPTS), ("charges", "id"))
+    of = f"WITH {asked_lines(_ATTEMPTS)}, {kept_renewals(history.to)}"
+    _add_up(session, history, "revenue_renewals", RENEWAL_SUMS, ("charges", "id"), of=of)
 
 
 def _fill_steps(session: Session, history: History) -> None:
     steps = step_sums("SELECT source_id, day, step, times FROM reader_steps")
     _add_up(session, history, "revenue_steps", steps, None)
+
+
+def _fill_reminders(session: Session, history: History) -> None:
+    _add_up(session, history, "revenue_reminders", reminder_sums(_REMINDERS), ("reminders", "id"))
 
 
 def _fill_promises(session: Session, history: History) -> None:
@@ -245,9 +253,10 @@ PARTS = (
     Part(_fill_people, ("revenue_supporters", "revenue_retention", "revenue_amounts"),
          by_moves=True),
     Part(_fill_givers, ("revenue_gifts", "revenue_givers", "revenue_conversions")),
-    Part(_fill_renewals, ("revenue_renewals",)),
+    Part(_fill_renewals, ("revenue_renewals", "revenue_renewal_lines")),
     Part(_fill_promises, ("revenue_promises",), by_moves=True),
     Part(_fill_starts, ("revenue_starts", "revenue_begun"), by_moves=True),
+    Part(_fill_reminders, ("revenue_reminders",)),
     Part(_fill_steps, ("revenue_steps",)),
 )  # fmt: skip
 """All of the work, the longest parts first where the order is free."""

@@ -2,8 +2,8 @@
 
 They are built from our own names only. `new` is the condition that says which rows are meant; `to`
 is put before the names of the rollups: empty for the real ones, `pg_temp.` for those of a rebuild.
-What is added up goes through three steps: sums by source and country (`MONEY_SUMS`,
-`renewal_sums`), the same in every slice (`daily`), and what of it belongs to months that are over
+What is added up goes through three steps: sums by source and country (`MONEY_SUMS` and its like
+beside), the same in every slice (`daily`), and what of it belongs to months that are over
 (`monthly`).
 """
 
@@ -31,6 +31,9 @@ _SUMS = {
     ),
     "revenue_begun": ("pledges", "yearly_minor", "stayed"),
     "revenue_steps": ("shown", "opened", "began"),
+    "revenue_reminders": (
+        "asked", "under_way", "sent", "gave_before", "not_wanted", "gave", "still_open",
+    ),
 }  # fmt: skip
 _DETAILS = {
     "revenue_money": ("day", "cadence", "paid_currency", "settled_currency"),
@@ -43,6 +46,7 @@ _DETAILS = {
     "revenue_conversions": ("day", "currency"),
     "revenue_begun": ("day", "cadence", "currency"),
     "revenue_steps": ("day",),
+    "revenue_reminders": ("day",),
 }
 
 PARTS = ("article", "appeal", "campaign", "variant", "referrer")
@@ -68,11 +72,6 @@ RECEIVED = "('stripe', 'offline')"
 
 SIDES = "('stripe', 'fees', 'conversion', 'offline')"
 """Accounts that do not say what a transaction was: the one besides them does."""
-
-
-TRIES = """(SELECT coalesce(min(t.number) FILTER (WHERE t.status = 'succeeded'), max(t.number))
-                          FROM attempts t WHERE t.charge_id = c.id)::smallint"""
-"""Which attempt paid a charge `c`; the last one where it was paid without any of ours."""
 
 
 def sums_of(table: str) -> tuple[str, ...]:
@@ -105,7 +104,7 @@ PAIR = "(coalesce(s.campaign_id, 0) << 31 | coalesce(s.appeal_id, 0))"
 
 BY_DAY = ("revenue_money", "revenue_promises", "revenue_supporters", "revenue_amounts",
           "revenue_renewals", "revenue_gifts", "revenue_conversions", "revenue_begun",
-          "revenue_steps")  # fmt: skip
+          "revenue_steps", "revenue_reminders")  # fmt: skip
 """The rollups by day: those that are summed up by month as well."""
 
 
@@ -275,50 +274,26 @@ def fold_money(new: str) -> str:
     {add("revenue_money", "", with_months("revenue_money", "daily"))}"""
 
 
-def renewal_sums(new: str) -> str:
-    """The outcomes of renewals whose first attempt is `a`, by source and country."""
-    return f"""
-    WITH asked AS (
-        SELECT {day_of("a.started_at")} AS day, coalesce(s.id, 0) AS source_id,
-               coalesce(c.card_country, p.card_country, '') AS country,
-               {CADENCE_AT.format(moment="c.created_at")} AS cadence, c.currency, c.amount_minor,
-               CASE WHEN a.status = 'succeeded' THEN ''
-                    ELSE coalesce(a.decline_code, a.error_code, 'unknown') END AS reason,
-               a.status <> 'succeeded' AND c.status = 'succeeded' AS recovered,
-               CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
-                    ELSE {TRIES} END AS tries
-        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
-        {SOURCE_OF.format(row="c")}
-        WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session'
-          AND a.status IN ('succeeded', 'declined', 'refused') AND {new}
-    )
-    SELECT source_id, country, day, cadence, currency, reason, tries, count(*) AS renewals,
-           count(*) FILTER (WHERE recovered) AS recovered,
-           sum(amount_minor)::bigint AS amount_minor,
-           coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
-    FROM asked GROUP BY 1, 2, 3, 4, 5, 6, 7"""
+def put_right(table: str, fresh: str) -> str:
+    """Make what is kept of the days from `day` to `last_day` what `fresh` says.
 
-
-def fold_renewals(new: str) -> str:
-    """Make what is kept of the days from `day` to `last_day` what attempts `a` say by now.
-
-    Only differences are written: it costs little to look again and again.
+    `fresh` are sums by source and country of all that there is on these days. Only differences are
+    written: it costs little to look again and again. Needs `months_until` beside the days.
     """
-    details, sums = ", ".join(_DETAILS["revenue_renewals"]), _SUMS["revenue_renewals"]
+    details, sums = ", ".join(_DETAILS[table]), _SUMS[table]
     key = f"source_id, country, {details}"
     kept = ", ".join(f"-{name}" for name in sums)
     added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
     differs = " OR ".join(f"sum({name}) <> 0" for name in sums)
-    return f"""
-    WITH joint AS MATERIALIZED (
+    return f"""joint AS MATERIALIZED (
         SELECT {key}, {added} FROM (
-            SELECT {key}, {", ".join(sums)} FROM ({renewal_sums(new)}) AS fresh
+            SELECT {key}, {", ".join(sums)} FROM ({fresh}) AS fresh
             UNION ALL
-            SELECT member_id, country, {details}, {kept} FROM revenue_renewals
+            SELECT member_id, country, {details}, {kept} FROM {table}
             WHERE slice = {Slice.JOINT:d} AND day >= :day AND day <= :last_day
         ) AS both_ways GROUP BY {key} HAVING {differs}
-    ), {daily("revenue_renewals", "joint")}
-    {add("revenue_renewals", "", with_months("revenue_renewals", "daily"))}"""
+    ), {daily(table, "joint")}
+    {add(table, "", with_months(table, "daily"))}"""
 
 
 def zero(table: str, row: str) -> str:

@@ -28,11 +28,12 @@ from billing.revenue.fold_giving import (
     fold_starts,
 )
 from billing.revenue.fold_moves import fold_moves
+from billing.revenue.fold_reminders import fold_reminders
+from billing.revenue.fold_renewals import fold_renewals
 from billing.revenue.fold_sql import (
     BY_DAY,
     PARTS,
     fold_money,
-    fold_renewals,
     sum_months,
     unknown_sources,
 )
@@ -62,6 +63,7 @@ _PLAN_AFRESH = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 _WRITTEN = "{row}.written_in >= :since AND {row}.written_in < :horizon"
 STARTED = "a.started_at >= :starts_at AND a.started_at < :ends_at"
+_ASKED = "m.asked_at >= :starts_at AND m.asked_at < :ends_at"
 _TOUCHED = f"""
     SELECT m.supporter_id FROM pledge_movements m WHERE {_WRITTEN.format(row="m")}
     UNION SELECT p.supporter_id FROM pledge_answers w JOIN pledges p ON p.id = w.pledge_id
@@ -91,6 +93,10 @@ _SOURCES_OF_MOVES = (
     "SELECT p.source FROM pledge_movements m JOIN pledges p ON p.id = m.pledge_id"
     f" WHERE {_WRITTEN.format(row='m')}"
 )
+_SOURCES_OF_REMINDERS = f"SELECT m.source FROM reminders m WHERE {_WRITTEN.format(row='m')}"
+_REMINDERS = text(
+    f"SELECT DISTINCT m.asked_at FROM reminders m WHERE {_WRITTEN.format(row='m')}"
+).columns(asked_at=UtcDateTime)
 _CHANGED_DAYS = text(
     """
     SELECT DISTINCT first.started_at FROM attempts a
@@ -176,6 +182,7 @@ def fold_new(
             run(session, fold_starts(_TOUCHED), days, over)
         if oldest is not None or moved:
             fold_people_who_gave(session, zone, now, over)
+        _fold_reminders(session, zone, over)
         state.horizon = present.horizon
     take_steps(session, state.months_until)
     passed = now - state.renewals_until
@@ -203,10 +210,18 @@ def take_steps(session: Session, months_until: date) -> None:
     """Count what readers did before they paid, and forget each note of it."""
     if session.scalar(text("SELECT 1 FROM step_notes LIMIT 1")) is None:
         return
-    known = session.scalar(text("SELECT count(*) FROM revenue_sources")) or 0
-    if known < MOST_SOURCES:
-        number_sources(session, "SELECT source FROM step_notes", {})
+    number_sources_of_readers(session, "SELECT source FROM step_notes", {})
     session.execute(text(TAKE_STEPS), {"months_until": months_until})
+
+
+def _fold_reminders(session: Session, zone: ZoneInfo, given: dict[str, Any]) -> None:
+    """Count those days' reminders anew of which one was written; few folds find any."""
+    between = {name: given[name] for name in ("since", "horizon")}
+    days = sorted({day_of(at, zone) for at in session.scalars(_REMINDERS, between)})
+    if days:
+        number_sources_of_readers(session, _SOURCES_OF_REMINDERS, between)
+    for day in days:
+        run(session, fold_reminders(_ASKED), *_whole(day, zone, given["months_until"]))
 
 
 def count_expected(session: Session, zone: ZoneInfo, now: datetime) -> None:
@@ -223,10 +238,7 @@ def fold_outcomes(session: Session, state: RevenueState, zone: ZoneInfo) -> None
     moments = {"since": since, "under_way": since - _UNDER_WAY}
     changed = sorted({day_of(at, zone) for at in session.scalars(_CHANGED_DAYS, moments)})
     for day in changed:
-        days = Days(day, day, zone)
-        given = {"starts_at": days.starts_at, "ends_at": days.ends_at, "day": day, "last_day": day,
-                 "months_until": state.months_until}  # fmt: skip
-        run(session, fold_renewals(STARTED), days, given)
+        run(session, fold_renewals(STARTED), *_whole(day, zone, state.months_until))
 
 
 def close_months(session: Session, state: RevenueState, today: date) -> None:
@@ -238,6 +250,13 @@ def close_months(session: Session, state: RevenueState, today: date) -> None:
     for table in BY_DAY:
         session.execute(text(sum_months(table)), given)
     state.months_until = month
+
+
+def number_sources_of_readers(session: Session, rows: str, given: dict[str, Any]) -> None:
+    """Give the sources of those who pay nothing a number, unless there are too many already."""
+    known = session.scalar(text("SELECT count(*) FROM revenue_sources")) or 0
+    if known < MOST_SOURCES:
+        number_sources(session, rows, given)
 
 
 def number_sources(session: Session, rows: str, given: dict[str, Any]) -> None:
@@ -276,6 +295,13 @@ def run(session: Session, statement: str, days: Days, given: dict[str, Any]) -> 
         *(bindparam(name, type_=type_) for name, (_, type_) in used.items())
     )
     session.execute(prepared, {name: value for name, (value, _) in used.items()})
+
+
+def _whole(day: date, zone: ZoneInfo, months_until: date) -> tuple[Days, dict[str, Any]]:
+    """A day, and what a statement is given that counts all of it anew."""
+    days = Days(day, day, zone)
+    return days, {"starts_at": days.starts_at, "ends_at": days.ends_at, "day": day,
+                  "last_day": day, "months_until": months_until}  # fmt: skip
 
 
 def _type(value: Any) -> Any:

@@ -136,8 +136,7 @@ def reminders() -> str:
     """From an appeal shown to a gift after the reminder, and what that can't tell."""
 
     def read(session: Session, asked: Asked, formats: Formats) -> dict[str, Any]:
-        zone = runtime().settings.newsroom.timezone
-        seen = money_reading.read_reminders(session, asked, zone)
+        seen = money_reading.read_reminders(session, asked)
         return {
             "seen": seen,
             "say": money_words,
@@ -157,7 +156,7 @@ def reminder_list() -> str:
         step = reminders_of(asked.filters)
         after = read_place(asked.filters.extra.get("after"))
         found = reminded.reminder_lines(
-            session, asked.filters, step, zone, after=after, limit=PAGE + 1
+            session, asked.filters, asked.cells, step, zone, after=after, limit=PAGE + 1
         )
         rest = (
             [Place.after_moment(each.asked_at, each.id) for each in found[PAGE - 1 : PAGE]]

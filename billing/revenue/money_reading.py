@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import Session
@@ -242,8 +241,8 @@ def read_fees(session: Session, asked: Asked) -> FeePage:
     )
 
 
-def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPage:
-    """The funnel of reminders, and that of appeals without them. Five queries at most.
+def read_reminders(session: Session, asked: Asked) -> ReminderPage:
+    """The funnel of reminders, and that of appeals without them. Six queries at most.
 
     Country, currency and rhythm say nothing about reminders, so they are left aside.
     """
@@ -251,7 +250,7 @@ def read_reminders(session: Session, asked: Asked, zone: ZoneInfo) -> ReminderPa
     period = filters.period
     wanted = _wanted(session, replace(asked, filters=filters), "appeal")
     months = steps(period, Step.MONTH)
-    found = read_reminded(session, filters, months, zone)
+    found = read_reminded(session, asked.filters, asked.cells, months)
     whole = Reminded.together(found)
     if not asked.sees_people:
         return _reminders_for_viewers(whole, months, found)

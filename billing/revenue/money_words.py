@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from billing.charges.domain import PayoutStatus
 from billing.reminders.domain import ReminderStatus
+from billing.revenue.fold_reminders import ReminderStep
 from billing.revenue.listing import GiverStep, PayoutRow, StartStep
-from billing.revenue.reminded import ReminderLine, ReminderStep
+from billing.revenue.reminded import ReminderLine
 
 DIMENSIONS = {
     "campaign": "Campaign",

@@ -6,7 +6,7 @@ here and no names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, and_
 from sqlalchemy.orm import Session
 
 from billing.revenue.cells import Cells
-from billing.revenue.days import Days, day_of
+from billing.revenue.days import day_of
 from billing.revenue.drilldown import (
     PAGE,
     Place,
@@ -27,8 +27,7 @@ from billing.revenue.drilldown import (
     parameters,
 )
 from billing.revenue.filters import Filters
-from billing.revenue.fold_sql import CADENCE_AT, SOURCE_OF, TRIES
-from billing.revenue.newest import Counted, day_batches, read_pages, without_gaps
+from billing.revenue.newest import Counted, day_batches, read_pages
 from billing.revenue.tables import MoveKind, RevenuePromise, RevenueRenewals
 
 
@@ -231,25 +230,18 @@ def renewal_lines(
     after: Place | None = None,
     limit: int = PAGE,
 ) -> list[RenewalLine]:
-    """Renewals of the period, the latest first, as far as they were counted. Four queries.
+    """Renewals of the period, the latest first, as far as they are counted. Four queries.
 
     `reasons` are Stripe's words for refusals; those that went through are listed for `DUE` only,
     whose reasons are not looked at. `tries` names the attempt that paid.
     """
-    given, wanted = _renewals(session, filters, outcome, reasons, tries)
-    place = ""
+    given = _renewals(session, filters, outcome, reasons, tries)
     if after is not None:
-        place = "AND (a.started_at, a.id) < (:moment, :id)"
         given |= {"moment": after.at, "id": after.id}
-    query = _renewal_query(filters, f"{wanted} {place}", any_reason=outcome is Outcome.DUE)
+    query = _renewal_query(filters, outcome, given, page=True)
 
     def read(days: list[date], limit: int) -> list[RenewalLine]:
-        spans = [Days(each.first, each.last, zone) for each in without_gaps(days)]
-        moments = {
-            "starts": [each.starts_at for each in spans],
-            "ends": [each.ends_at for each in spans],
-        }
-        found = session.execute(bound(query, {**given, **moments, "limit": limit}))
+        found = session.execute(bound(query, {**given, "days": days, "limit": limit}))
         return [RenewalLine(**row._mapping) for row in found]  # noqa: SLF001 - a row as a mapping
 
     begun = None if after is None else day_of(after.at, zone)
@@ -265,26 +257,27 @@ def renewal_statement(
     outcome: Outcome,
     reasons: Sequence[str],
     *,
-    zone: ZoneInfo,
     tries: int | None = None,
 ) -> TextClause:
     """What finds all of them."""
-    given, wanted = _renewals(session, filters, outcome, reasons, tries)
-    days = Days(filters.period.first, filters.period.last, zone)
-    given |= {"starts": [days.starts_at], "ends": [days.ends_at], "limit": None}
-    return bound(_renewal_query(filters, wanted, any_reason=outcome is Outcome.DUE), given)
+    given = _renewals(session, filters, outcome, reasons, tries)
+    return bound(_renewal_query(filters, outcome, given, page=False), given)
 
 
 def _renewals(
     session: Session, filters: Filters, outcome: Outcome, reasons: Sequence[str], tries: int | None
-) -> tuple[dict[str, Any], str]:
-    """What renewals are asked for with, and which they are."""
-    given: dict[str, Any] = {**parameters(session, filters), "reasons": list(reasons)}
-    paid = {Outcome.RECOVERED: "c.status = 'succeeded'", Outcome.UNPAID: "c.status <> 'succeeded'"}
-    wanted = paid.get(outcome, "true")
+) -> dict[str, Any]:
+    """What a query of renewals is given."""
+    given: dict[str, Any] = {
+        **parameters(session, filters),
+        "first": filters.period.first,
+        "last": filters.period.last,
+    }
+    if outcome is not Outcome.DUE:
+        given["reasons"] = list(reasons)
     if tries is not None:
-        wanted, given["wanted"] = f"{wanted} AND {_TRIED} = :wanted", tries
-    return given, wanted
+        given["wanted"] = tries
+    return given
 
 
 def place_of_member(line: Member) -> Place:
@@ -301,10 +294,6 @@ def place_of_renewal(line: RenewalLine) -> Place:
     """Behind this line the next page begins."""
     whole = int(line.started_at.replace(microsecond=0).timestamp())
     return Place(whole * 10**6 + line.started_at.microsecond, line.attempt_id)
-
-
-_TRIED = f"""CASE WHEN c.status <> 'succeeded' THEN 0 WHEN a.status = 'succeeded' THEN 1
-                 ELSE {TRIES} END"""
 
 
 def _renewals_counted(
@@ -329,38 +318,29 @@ def _renewals_counted(
     )
 
 
-def _renewal_query(filters: Filters, wanted: str, *, any_reason: bool) -> str:
-    """Down the index of moments, or down that of each reason's failures."""
-    chosen = fitting(
-        filters,
-        "known.cadence",
-        "c.currency",
-        "s.id",
-        "coalesce(c.card_country, p.card_country, '')",
-    )
-    source = SOURCE_OF.format(row="c") if "sources" in chosen else ""
-    reason = "coalesce(a.decline_code, a.error_code, 'unknown')"
-    which = (
-        "a.status IN ('succeeded', 'declined', 'refused')"
-        if any_reason
-        else f"a.status IN ('declined', 'refused') AND {reason} = why.reason"
-    )
-    lines = f"""
-        SELECT a.id AS attempt_id, c.id AS charge_id, c.supporter_id, c.pledge_id, a.started_at,
-               CASE WHEN a.status = 'succeeded' THEN '' ELSE {reason} END AS reason,
-               {_TRIED} AS tries, c.currency, c.amount_minor, known.cadence
-        FROM attempts a JOIN charges c ON c.id = a.charge_id JOIN pledges p ON p.id = c.pledge_id
-        {source}
-        CROSS JOIN LATERAL (SELECT {CADENCE_AT.format(moment="c.created_at")} AS cadence) AS known
-        WHERE a.number = 1 AND c.period > 0 AND a.kind = 'off_session' AND {which}
-          AND a.started_at >= span.begins AND a.started_at < span.ends AND {wanted} AND {chosen}
-        ORDER BY a.started_at DESC, a.id DESC LIMIT :limit"""
-    spans = "unnest(:starts, :ends) AS span (begins, ends)"
-    if any_reason:
-        return f"""
-        SELECT line.* FROM {spans} CROSS JOIN LATERAL ({lines}) AS line
-        ORDER BY line.started_at DESC, line.attempt_id DESC LIMIT :limit"""
+_OUTCOMES = {Outcome.RECOVERED: "r.tries > 0", Outcome.UNPAID: "r.tries = 0"}
+
+
+def _renewal_query(
+    filters: Filters, outcome: Outcome, given: Mapping[str, Any], *, page: bool
+) -> str:
+    """A page walks through some days; a whole list through the period."""
+    chosen = [
+        "r.day = ANY(:days)" if page else "r.day >= :first AND r.day <= :last",
+        fitting(filters, "r.cadence", "r.currency", "r.source_id", "r.country"),
+        _OUTCOMES.get(outcome, "true"),
+    ]
+    if "reasons" in given:
+        chosen.append("r.reason <> '' AND r.reason = ANY(:reasons)")
+    if "wanted" in given:
+        chosen.append("r.tries = :wanted")
+    if "moment" in given:
+        chosen.append("(r.started_at, r.attempt_id) < (:moment, :id)")
+    order = "r.started_at DESC, r.attempt_id DESC"
     return f"""
-        SELECT line.* FROM {spans} CROSS JOIN unnest(:reasons) AS why (reason)
-        CROSS JOIN LATERAL ({lines}) AS line
-        ORDER BY line.started_at DESC, line.attempt_id DESC LIMIT :limit"""
+        SELECT r.attempt_id, c.id AS charge_id, c.supporter_id, c.pledge_id, r.started_at, r.reason,
+               r.tries, r.currency, c.amount_minor, r.cadence
+        FROM (SELECT * FROM revenue_renewal_lines r WHERE {" AND ".join(chosen)}
+              ORDER BY {order}{" LIMIT :limit" if page else ""}) AS r
+        JOIN attempts a ON a.id = r.attempt_id JOIN charges c ON c.id = a.charge_id
+        ORDER BY {order}"""

@@ -158,6 +158,7 @@ def _history(session: Session, zone: ZoneInfo, now: datetime) -> Days:
             ("ledger_transactions", "occurred_at"),
             ("pledge_changes", "occurred_at"),
             ("attempts", "started_at"),
+            ("reminders", "asked_at"),
         )
     ]
     first = min([now, *(each for each in oldest if each is not None)])

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
-    Integer,
     Select,
     and_,
     column,
     func,
     literal,
     select,
-    true,
+    text,
     tuple_,
 )
 from sqlalchemy.orm import Session
@@ -27,39 +26,17 @@ from sqlalchemy.orm import Session
 from billing.db import UtcDateTime
 from billing.reminders.domain import ReminderStatus
 from billing.reminders.tables import Reminder
-from billing.revenue.days import Days
+from billing.revenue.cells import Cells, find_cells
+from billing.revenue.days import Days, day_of
 from billing.revenue.drilldown import Place
+from billing.revenue.figures import spans_of, within
 from billing.revenue.filters import Filters
+from billing.revenue.fold_reminders import WHICH, ReminderStep
+from billing.revenue.newest import Counted, day_batches, read_pages, without_gaps
 from billing.revenue.periods import Period
+from billing.revenue.tables_giving import RevenueReminders
 from billing.revenue.viewers import Hidden, hidden_in
 from billing.staff.suppression import is_small
-
-_SENT = Reminder.status == ReminderStatus.SENT
-
-
-class ReminderStep(StrEnum):
-    """Which of the reminders asked for are counted, or listed; see `Reminded`."""
-
-    ASKED = "asked"
-    UNDER_WAY = "under_way"
-    SENT = "sent"
-    GAVE_BEFORE = "gave_before"
-    NOT_WANTED = "not_wanted"
-    GAVE = "gave"
-    STILL_OPEN = "still_open"
-
-
-_WHICH: dict[ReminderStep, ColumnElement[bool]] = {
-    ReminderStep.ASKED: true(),
-    ReminderStep.UNDER_WAY: Reminder.status.in_([ReminderStatus.WAITING, ReminderStatus.QUEUED]),
-    ReminderStep.SENT: _SENT,
-    ReminderStep.GAVE_BEFORE: Reminder.status == ReminderStatus.SKIPPED,
-    ReminderStep.NOT_WANTED: Reminder.status.in_(
-        [ReminderStatus.UNSUBSCRIBED, ReminderStatus.UNDELIVERED]
-    ),
-    ReminderStep.GAVE: and_(_SENT, Reminder.gave.is_(True)),
-    ReminderStep.STILL_OPEN: and_(_SENT, Reminder.gave.is_(None), Reminder.erased_at.is_(None)),
-}
 
 OUTCOMES = frozenset(step.value for step in ReminderStep if step is not ReminderStep.ASKED)
 """What becomes of reminders."""
@@ -125,67 +102,92 @@ def reminded_for_viewers(exact: Reminded, hidden: Hidden) -> Reminded:
     return replace(exact, **dict.fromkeys(hidden, 0), hidden=hidden)
 
 
+def cells_of_readers(session: Session, filters: Filters, cells: Cells) -> Cells:
+    """A page's cells without its country, which nobody has before they pay. At most one query."""
+    if filters.country is None:
+        return cells
+    anywhere = replace(filters, country=None)
+    return find_cells(session, anywhere, months_until=cells.months_until)
+
+
 def read_reminded(
-    session: Session, filters: Filters, periods: Sequence[Period], zone: ZoneInfo
+    session: Session, filters: Filters, cells: Cells, periods: Sequence[Period]
 ) -> list[Reminded]:
-    """What became of the reminders asked for in each period. One query."""
-    days = [Days(each.first, each.last, zone) for each in periods]
-    rows: list[list[Any]] = [
-        list(range(len(days))),
-        [each.starts_at for each in days],
-        [each.ends_at for each in days],
-    ]
-    types = {"place": Integer, "starts_at": UtcDateTime, "ends_at": UtcDateTime}
-    literals: list[Any] = [
-        literal(row, ARRAY(kind)) for row, kind in zip(rows, types.values(), strict=True)
-    ]
-    asked = (
-        func.unnest(*literals)
-        .table_valued(*(column(name, kind) for name, kind in types.items()))
-        .render_derived(name="asked")
-    )
+    """What became of the reminders asked for in each period. At most two queries."""
+    of_readers = cells_of_readers(session, filters, cells)
+    asked, table = spans_of(periods, of_readers), RevenueReminders
+    names = [step.value for step in ReminderStep]
     query = (
         select(
             asked.c.place,
-            *(func.count().filter(which).label(step.value) for step, which in _WHICH.items()),
+            *(func.sum(getattr(table, name)).cast(BigInteger).label(name) for name in names),
         )
-        .join_from(
-            asked,
-            Reminder,
-            and_(Reminder.asked_at >= asked.c.starts_at, Reminder.asked_at < asked.c.ends_at),
-        )
-        .where(*_of(filters))
+        .join_from(asked, table, within(asked, table.day))
+        .where(of_readers.of_readers(table, level=asked.c.level))
         .group_by(asked.c.place)
     )
     found = {row["place"]: row for row in session.execute(query).mappings()}
-    none = {step.value: 0 for step in ReminderStep}
+    none: dict[str, Any] = dict.fromkeys(names, 0)
     return [
-        Reminded(hidden=frozenset(), **{name: found.get(place, none)[name] for name in none})
-        for place in range(len(periods))
+        Reminded(**{name: found.get(place, none)[name] for name in names})
+        for place in range(1, len(periods) + 1)
     ]
 
 
 def reminder_lines(
     session: Session,
     filters: Filters,
+    cells: Cells,
     step: ReminderStep,
     zone: ZoneInfo,
     *,
     after: Place | None,
     limit: int,
 ) -> list[ReminderLine]:
-    """Those asked for in a period that came as far as `step`, the latest first. One query."""
-    query = reminder_statement(filters, step, zone).limit(limit)
-    if after is not None:
-        query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
-    return [ReminderLine(**row) for row in session.execute(query).mappings()]
+    """Those asked for in a period that came as far as `step`, the latest first.
+
+    Lists what is counted by now. At most four queries.
+    """
+    of_readers, table = cells_of_readers(session, filters, cells), RevenueReminders
+    lines = getattr(table, step.value)
+    counted = Counted(
+        table=table,
+        cells=of_readers,
+        of=lambda level: and_(of_readers.of_readers(table, level=level), lines > 0),
+        lines=lines,
+    )
+
+    def read(days: list[date], limit: int) -> list[ReminderLine]:
+        query = _statement(filters, step, without_gaps(days), zone).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(Reminder.asked_at, Reminder.id) < (after.at, after.id))
+        return [ReminderLine(**row) for row in session.execute(query).mappings()]
+
+    begun = None if after is None else day_of(after.at, zone)
+    return read_pages(
+        day_batches(session, counted, filters.period, after=begun, wanted=limit), read, limit
+    )
 
 
 def reminder_statement(
     filters: Filters, step: ReminderStep, zone: ZoneInfo
 ) -> Select[*tuple[Any, ...]]:
     """What finds all of them."""
-    days = Days(filters.period.first, filters.period.last, zone)
+    return _statement(filters, step, [filters.period], zone)
+
+
+def _statement(
+    filters: Filters, step: ReminderStep, periods: Sequence[Period], zone: ZoneInfo
+) -> Select[*tuple[Any, ...]]:
+    spans = [Days(each.first, each.last, zone) for each in periods]
+    asked = (
+        func.unnest(
+            literal([each.starts_at for each in spans], ARRAY(UtcDateTime)),
+            literal([each.ends_at for each in spans], ARRAY(UtcDateTime)),
+        )
+        .table_valued(column("begins", UtcDateTime), column("ends", UtcDateTime))
+        .render_derived(name="asked")
+    )
     return (
         select(
             Reminder.id,
@@ -195,12 +197,12 @@ def reminder_statement(
             Reminder.gave,
             Reminder.erased_at.is_not(None).label("erased"),
         )
-        .where(
-            Reminder.asked_at >= days.starts_at,
-            Reminder.asked_at < days.ends_at,
-            _WHICH[step],
-            *_of(filters),
+        .join_from(
+            asked,
+            Reminder,
+            and_(Reminder.asked_at >= asked.c.begins, Reminder.asked_at < asked.c.ends),
         )
+        .where(text(WHICH[step]), *_of(filters))
         .order_by(Reminder.asked_at.desc(), Reminder.id.desc())
     )
 

@@ -232,6 +232,41 @@ class RevenueLine(Base):
     """Of `Account`, what it was; empty for a fee that belongs to no payment."""
 
 
+class RevenueRenewalLine(Base):
+    """By what lists find a renewal: the day of its first attempt, and all that filters ask for.
+
+    As in `RevenueLine` everything is in the key. What becomes of it makes another line of it.
+    """
+
+    __tablename__ = "revenue_renewal_lines"
+    __table_args__ = (
+        Index(
+            "ix_revenue_renewal_lines_failed",
+            "day",
+            "reason",
+            "country",
+            "currency",
+            "cadence",
+            "source_id",
+            "tries",
+            "started_at",
+            "attempt_id",
+            postgresql_where="reason <> ''",
+        ),
+    )
+
+    day: Mapped[Day]
+    country: Mapped[Country]
+    currency: Mapped[Code]
+    cadence: Mapped[Rhythm]
+    source_id: Mapped[Key]
+    reason: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """As in `RevenueRenewals`, as is the next."""
+    tries: Mapped[Short]
+    started_at: Mapped[Moment] = mapped_column(primary_key=True)
+    attempt_id: Mapped[Key]
+
+
 class RevenueMove(Base):
     """A movement of monthly recurring revenue as it counts: one for each row of the history.
 

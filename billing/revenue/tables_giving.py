@@ -21,6 +21,7 @@ from billing.revenue.tables import (
     RevenueMoney,
     RevenueMove,
     RevenuePromise,
+    RevenueRenewalLine,
     RevenueRenewals,
     RevenueRetention,
     RevenueSupporters,
@@ -145,6 +146,26 @@ class RevenueSteps(Base):
     began: Mapped[int]
 
 
+class RevenueReminders(Base):
+    """What became of reminders, by the day on which they were asked for, in slices."""
+
+    __tablename__ = "revenue_reminders"
+
+    slice: Mapped[Short]
+    member_id: Mapped[Key]
+    country: Mapped[Country]
+    """Always empty: nobody's is known then."""
+    day: Mapped[Day]
+    asked: Mapped[int]
+    under_way: Mapped[int]
+    """This and all that follow as in `Reminded`."""
+    sent: Mapped[int]
+    gave_before: Mapped[int]
+    not_wanted: Mapped[int]
+    gave: Mapped[int]
+    still_open: Mapped[int]
+
+
 class RevenueExpected(Base):
     """What active pledges are to pay on days to come; counted anew every few minutes."""
 
@@ -165,11 +186,13 @@ ROLLUPS: tuple[type[Base], ...] = (
     RevenueRetention,
     RevenueAmounts,
     RevenueRenewals,
+    RevenueRenewalLine,
     RevenueGifts,
     RevenueGiver,
     RevenueConversions,
     RevenueStart,
     RevenueBegun,
     RevenueSteps,
+    RevenueReminders,
 )
 """What a rebuild computes anew; sources and labels keep their ids."""

@@ -35,6 +35,7 @@ from billing.pledges.tables import Pledge
 from billing.revenue.rebuild import keep_up
 from billing.runtime import Runtime
 from billing.supporters.service import get_or_create
+from tests.revenue.lives_reminders import remind
 
 RIGA = ZoneInfo("Europe/Riga")
 BEGINS = datetime(2025, 1, 3, 9, tzinfo=UTC)
@@ -63,6 +64,7 @@ class Lives:
         self._runtime = replace(runtime, clock=self._clock)
         self._chance = random.Random(seed)  # noqa: S311 - the same history every time
         self._told = random.Random(seed)  # noqa: S311 - of their own: the rest stays as it was
+        self._asked = random.Random(seed)  # noqa: S311 - likewise
         self._number = 0
         self._cheques: list[int] = []
 
@@ -97,6 +99,7 @@ class Lives:
                 self._live_on(session, pledge)
             self._turn_back(session)
             self._look_around(session)
+            remind(session, self._asked, _SOURCES, RIGA, self.now)
             self._cheque(session)
 
     def _look_around(self, session: Session) -> None:

@@ -13,12 +13,23 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.revenue.days import day_of
 from billing.revenue.filters import Filters
-from tests.revenue.plain import Line, Plain, Row, _fits
+from tests.revenue.plain import Line, Plain, Row, _fits, _rows
 
 _FIXED = {"usd": 30, "eur": 25, "gbp": 20, "jpy": 40}
 """The fixed part of a card's fee, by https://stripe.com/pricing."""
 _MONTHS = {"monthly": 1, "annual": 12}
+
+
+_BECAME = {
+    "waiting": "under_way",
+    "queued": "under_way",
+    "sent": "sent",
+    "skipped": "gave_before",
+    "unsubscribed": "not_wanted",
+    "undelivered": "not_wanted",
+}
 
 
 class PlainMoney:
@@ -33,6 +44,7 @@ class PlainMoney:
             " FROM reader_steps r JOIN revenue_sources s ON s.id = r.source_id"
         )
         self._steps = [dict(row) for row in session.execute(text(query)).mappings()]
+        self._reminders = _rows(session, "reminders")
 
     def amounts(self, filters: Filters) -> Counter[tuple[str, int]]:
         """Gifts by currency and amount; one that came back counts as one less."""
@@ -86,6 +98,18 @@ class PlainMoney:
             place = {"source": row, "card_country": None}
             if filters.period.holds(row["day"]) and _fits(stranger, place, "", ""):
                 found[row["step"]] += row["times"]
+        return found
+
+    def reminders(self, filters: Filters) -> dict[str, set[int]]:
+        """Those asked for, by what became of them; of them too only days and names are known."""
+        found: dict[str, set[int]] = defaultdict(set)
+        stranger = replace(filters, country=None, currency=None, cadence=None)
+        for row in self._reminders:
+            place = {"source": row["source"], "card_country": None}
+            day = day_of(row["asked_at"], self._zone)
+            if filters.period.holds(day) and _fits(stranger, place, "", ""):
+                for step in ("asked", _BECAME[row["status"]], *_after(row)):
+                    found[step].add(row["id"])
         return found
 
     def names(self, filters: Filters, by: str) -> set[str]:
@@ -164,3 +188,12 @@ class PlainMoney:
             if line.kind not in ("paused", "rhythm"):
                 found[pledge_of[line.origin]].append(line)
         return found
+
+
+def _after(reminder: Row) -> list[str]:
+    """What the email led to, if it went out."""
+    if reminder["status"] != "sent":
+        return []
+    if reminder["gave"] is None:
+        return [] if reminder["erased_at"] else ["still_open"]
+    return ["gave"] if reminder["gave"] else []

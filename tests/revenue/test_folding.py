@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from billing.audit.figures import rollups_are_the_ledger
@@ -20,6 +20,9 @@ from billing.money import Money
 from billing.pledges.answers import answer, forget
 from billing.pledges.domain import Cadence, EndAnswer
 from billing.pledges.service import cancel, get_pledge, make_pledge
+from billing.reminders.domain import ReminderStatus, asked_month
+from billing.reminders.service import erase, finish
+from billing.reminders.tables import Reminder
 from billing.revenue.folding import LOCK, Folded, fold
 from billing.revenue.rebuild import keep_up, rebuild
 from billing.revenue.tables import ADDED, MONTHS, RevenueState
@@ -156,6 +159,57 @@ def test_an_answer_counts_when_it_comes_and_no_more_when_it_is_forgotten(runtime
         forget(session, get_pledge(session, pledge_id).supporter_id)
     fold(runtime)
     assert reasons(runtime) == {"supporter": 1}
+    assert [each for each in rebuild(runtime) if each.wrong] == []
+
+
+def remind(session: Session, at: datetime) -> Reminder:
+    digest = at.isoformat().encode()
+    reminder = Reminder(email_digest=digest, email_encrypted=digest, language="en", asked_at=at,
+                        status=ReminderStatus.QUEUED, asked_month=asked_month(at, RIGA),
+                        due_at=at, source={"article": "/never-paid"})  # fmt: skip
+    session.add(reminder)
+    session.flush()
+    return reminder
+
+
+def reminded(runtime: Runtime, slice_: int = 0) -> tuple[int, ...]:
+    query = text(
+        "SELECT coalesce(sum(asked), 0), coalesce(sum(sent), 0), coalesce(sum(gave), 0),"
+        " coalesce(sum(still_open), 0) FROM revenue_reminders WHERE slice = :slice"
+    )
+    with runtime.database.transaction() as session:
+        return tuple(int(each) for each in session.execute(query, {"slice": slice_}).one())
+
+
+def test_a_reminder_counts_on_its_day_whenever_something_becomes_of_it(runtime: Runtime) -> None:
+    """Its day is over, its month is, and the one who writes of it commits late."""
+    with runtime.database.transaction() as session:
+        remind(session, NOW - timedelta(days=50))
+        first = remind(session, NOW - timedelta(days=49)).id
+    fold(runtime)
+    assert reminded(runtime) == reminded(runtime, MONTHS) == (2, 0, 0, 0)
+    with runtime.database.transaction() as late:
+        finish(late.get_one(Reminder, first), ReminderStatus.SENT, NOW)
+        late.flush()
+        with runtime.database.transaction() as session:
+            remind(session, NOW)
+        fold(runtime)
+    fold(runtime)
+    assert [reminded(runtime, slice_) for slice_ in ADDED] == [(3, 1, 0, 1)] * len(ADDED)
+    with runtime.database.transaction() as session:
+        session.execute(update(Reminder).where(Reminder.id == first).values(gave=True))
+    fold(runtime)
+    assert reminded(runtime, MONTHS) == (2, 1, 1, 0)
+    with runtime.database.transaction() as session:
+        erase(session.get_one(Reminder, first), NOW)
+    fold(runtime)
+    assert reminded(runtime) == (3, 1, 1, 0)
+    with runtime.database.transaction() as session:
+        assert rollups_are_the_ledger(runtime, session).offenders == []
+        session.execute(text("UPDATE revenue_reminders SET sent = sent + 1 WHERE slice = 2"))
+        [wrong] = rollups_are_the_ledger(runtime, session).offenders[:1]
+        session.rollback()
+    assert wrong == "slice 2 of the figures says 3 reminders, 4 of them sent; there are 3 and 1"
     assert [each for each in rebuild(runtime) if each.wrong] == []
 
 

@@ -9,8 +9,10 @@ from datetime import date
 
 import pytest
 from dateutil.relativedelta import relativedelta
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.audit.figures import rollups_are_the_ledger
 from billing.pledges.domain import Cadence
 from billing.revenue import figures
 from billing.revenue.cells import Cells, find_cells
@@ -79,6 +81,17 @@ def test_every_figure_is_the_same_both_ways(runtime: Runtime) -> None:
         count_expected(session, RIGA, ENDS)  # What is past due by now is expected no longer.
         assert plain_sql_agrees(session, period("2025-01-01", "2026-04-12"), RIGA, ENDS)
     assert [each for each in rebuild(runtime) if each.wrong] == []
+    with runtime.database.transaction() as session:
+        assert _lists_of_renewals(runtime, session) == []
+        session.execute(text("UPDATE revenue_renewal_lines SET tries = 0 WHERE tries = 2"))
+        assert _lists_of_renewals(runtime, session)
+        session.rollback()
+
+
+def _lists_of_renewals(runtime: Runtime, session: Session) -> list[str]:
+    """What the audit has against them."""
+    found = rollups_are_the_ledger(runtime, session).offenders
+    return [each for each in found if each.startswith("of the renewals")]
 
 
 def asked() -> Iterator[Filters]:

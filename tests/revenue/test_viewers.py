@@ -170,7 +170,7 @@ def test_no_count_of_few_is_told_on_the_pages_about_people(demo: Runtime) -> Non
             cohorts = read_retention(session, asked_, Measure.SUPPORTERS).cohorts
             gifts = read_gifts(session, asked_)
             failures = read_failures(session, asked_)
-            reminders = read_reminders(session, asked_, newsroom.timezone)
+            reminders = read_reminders(session, asked_)
         assert (churn.annual, churn.lifetime, churn.scheduled) == (None, None, 0)
         assert (gifts.spread, failures.risk, failures.tries) == (None, None, [])
         givers = [gifts.whole, *(each for _, each in gifts.months)]

@@ -16,8 +16,11 @@ from billing.revenue.cells import Cells, find_cells, find_sources
 from billing.revenue.drilldown import Place, read_place
 from billing.revenue.fees import fees_of
 from billing.revenue.filters import Filters
+from billing.revenue.fold_reminders import ReminderStep
 from billing.revenue.giving import DIMENSIONS, Wanted
 from billing.revenue.listing import GiverStep, StartStep, giver_lines, start_lines
+from billing.revenue.reminded import read_reminded, reminder_lines
+from tests.revenue.lives import RIGA
 from tests.revenue.plain_money import PlainMoney
 
 T = TypeVar("T")
@@ -39,7 +42,9 @@ def money_agrees(session: Session, plain: PlainMoney, asked: Iterable[Filters], 
         by = list(DIMENSIONS)[place % len(DIMENSIONS)]
         seen.update(_sources_agree(session, plain, filters, cells, by))
         seen["begun"] += _starts_agree(session, plain, filters, cells)
+        seen.update(_reminders_agree(session, plain, filters, cells))
     assert all(seen[each] for each in ("gifts", "givers", "saved", "shown", "pledges", "begun"))
+    assert all(seen[step] for step in ReminderStep), seen
 
 
 def _gifts_agree(session: Session, plain: PlainMoney, filters: Filters, cells: Cells) -> int:
@@ -85,6 +90,26 @@ def _starts_agree(session: Session, plain: PlainMoney, filters: Filters, cells: 
         assert found == expected[step.value], (filters, step)
         assert len(found) == len(listed)
     return len(expected["stayed"])
+
+
+def _reminders_agree(
+    session: Session, plain: PlainMoney, filters: Filters, cells: Cells
+) -> Counter[str]:
+    [found] = read_reminded(session, filters, cells, [filters.period])
+    expected, seen = plain.reminders(filters), Counter[str]()
+    for step in ReminderStep:
+        listed = _all_of(
+            lambda after, step=step: reminder_lines(
+                session, filters, cells, step, RIGA, after=after, limit=6
+            ),
+            lambda line: Place.after_moment(line.asked_at, line.id),
+        )
+        moments = [(line.asked_at, line.id) for line in listed]
+        assert moments == sorted(moments, reverse=True)
+        assert {line.id for line in listed} == expected[step.value], (filters, step)
+        assert len(listed) == len(expected[step.value]) == getattr(found, step.value)
+        seen[step] = len(listed)
+    return seen
 
 
 def _sources_agree(

@@ -18,11 +18,12 @@ from billing.revenue.at_risk import stakes
 from billing.revenue.cells import Cells, find_cells
 from billing.revenue.expected import expected
 from billing.revenue.filters import Filters
+from billing.revenue.fold_reminders import ReminderStep
 from billing.revenue.giving import Wanted
 from billing.revenue.months import month_on
 from billing.revenue.people_figures import departures, renewals_by_try
 from billing.revenue.periods import Period, Step, steps
-from billing.revenue.reminded import ReminderStep, read_reminded, reminder_lines
+from billing.revenue.reminded import read_reminded, reminder_lines
 from billing.revenue.tables import MoveKind
 from tests.bench import plain_sql
 
@@ -199,10 +200,10 @@ def _steps(both: _Both, rows: list[tuple[Any, ...]]) -> tuple[Sums, Sums]:
 
 
 def _reminded(both: _Both, rows: list[tuple[Any, ...]]) -> tuple[Sums, Sums]:
-    found = read_reminded(both.session, both.filters, both.months, both.zone)
+    found = read_reminded(both.session, both.filters, both.cells, both.months)
     for step in ReminderStep:
         listed = reminder_lines(
-            both.session, both.filters, step, both.zone, after=None, limit=10_000
+            both.session, both.filters, both.cells, step, both.zone, after=None, limit=10_000
         )
         assert len(listed) == sum(getattr(each, step.value) for each in found), step
     ours = [

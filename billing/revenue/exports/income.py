@@ -71,7 +71,7 @@ def _sources_by(by: str, wanted: Wanted) -> Iterator[Row]:
 
 
 def _funnel(wanted: Wanted) -> Iterator[Row]:
-    seen = money_reading.read_reminders(wanted.session, wanted.asked, wanted.newsroom.timezone)
+    seen = money_reading.read_reminders(wanted.session, wanted.asked)
     hidden = seen.whole.hidden
     return (
         (step, None if step in hidden else count, None if hidden else share)
@@ -80,7 +80,7 @@ def _funnel(wanted: Wanted) -> Iterator[Row]:
 
 
 def _lift(wanted: Wanted) -> Iterator[Row]:
-    seen = money_reading.read_reminders(wanted.session, wanted.asked, wanted.newsroom.timezone)
+    seen = money_reading.read_reminders(wanted.session, wanted.asked)
     groups = {
         "reminders sent": (seen.whole.sent, seen.whole.gave),
         "appeals shown, no reminder asked for": (seen.others, seen.others_gave),
@@ -93,7 +93,7 @@ _REMINDED = tuple(each.name for each in fields(Reminded) if each.name != "hidden
 
 
 def _reminders(wanted: Wanted) -> Iterator[Row]:
-    seen = money_reading.read_reminders(wanted.session, wanted.asked, wanted.newsroom.timezone)
+    seen = money_reading.read_reminders(wanted.session, wanted.asked)
     for period, each in seen.months:
         counts = (None if name in each.hidden else getattr(each, name) for name in _REMINDED)
         yield period.first, period.last, *counts

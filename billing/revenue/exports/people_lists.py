@@ -65,9 +65,8 @@ def _departed(wanted: Wanted) -> Iterator[Row]:
 def _renewal_statement(wanted: Wanted) -> TextClause:
     of = renewals_of(wanted.session, wanted.asked)
     return renewal_statement(
-        wanted.session, wanted.asked.filters, of.outcome, of.codes,
-        zone=wanted.newsroom.timezone, tries=of.tries,
-    )  # fmt: skip
+        wanted.session, wanted.asked.filters, of.outcome, of.codes, tries=of.tries
+    )
 
 
 def _renewals(wanted: Wanted) -> Iterator[Row]:
