@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -66,14 +66,14 @@ class Cells:
         )
 
     def of_readers(self, table: Any, *, level: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
-        """The condition on a rollup of those who pay nothing: no country, currency or rhythm.
+        """The condition on a rollup of those who pay nothing, whatever country is asked for.
 
-        Raises:
-            ValueError: when these cells are of a country (`reminded.cells_of_readers`).
+        Nobody's country, currency or rhythm is known before they pay.
         """
-        if self.country is not None:
-            raise ValueError("Nobody's country is known before they pay.")
-        return self._place(table, level)
+        wider = {Slice.COUNTRY: Slice.ALL, Slice.PAIR_COUNTRY: Slice.PAIR}
+        place = wider.get(self.slice, self.slice)
+        anywhere = replace(self, slice=place, country=None)
+        return anywhere._place(table, level)  # noqa: SLF001 - of its own kind
 
     def of_people(
         self, table: Any, *, any_currency: bool = True, level: ColumnElement[int] | int = 0

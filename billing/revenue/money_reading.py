@@ -242,7 +242,7 @@ def read_fees(session: Session, asked: Asked) -> FeePage:
 
 
 def read_reminders(session: Session, asked: Asked) -> ReminderPage:
-    """The funnel of reminders, and that of appeals without them. Six queries at most.
+    """The funnel of reminders, and that of appeals without them. Five queries at most.
 
     Country, currency and rhythm say nothing about reminders, so they are left aside.
     """
@@ -250,7 +250,7 @@ def read_reminders(session: Session, asked: Asked) -> ReminderPage:
     period = filters.period
     wanted = _wanted(session, replace(asked, filters=filters), "appeal")
     months = steps(period, Step.MONTH)
-    found = read_reminded(session, asked.filters, asked.cells, months)
+    found = read_reminded(session, asked.cells, months)
     whole = Reminded.together(found)
     if not asked.sees_people:
         return _reminders_for_viewers(whole, months, found)

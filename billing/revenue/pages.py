@@ -79,11 +79,11 @@ def overview() -> str:
 def beside_overview(
     session: Session, asked: reading.Asked, seen: reading.Overview
 ) -> dict[str, Any]:
-    """Reminders, and the goal where it is asked for the running month as a whole. Three queries."""
+    """Reminders, and the goal where it is asked for the running month as a whole. Two queries."""
     parts, filters = runtime(), asked.filters
     zone, now = parts.settings.newsroom.timezone, parts.clock.now()
     periods = [seen.now.period, seen.previous.period, seen.year_before.period]
-    found: dict[str, Any] = {"reminded": read_reminded(session, filters, asked.cells, periods)}
+    found: dict[str, Any] = {"reminded": read_reminded(session, asked.cells, periods)}
     if filters.preset is Preset.THIS_MONTH and not filters.is_filtered:
         found["goal"] = goal_of(
             parts.settings.newsroom.goal,

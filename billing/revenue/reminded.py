@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from billing.db import UtcDateTime
 from billing.reminders.domain import ReminderStatus
 from billing.reminders.tables import Reminder
-from billing.revenue.cells import Cells, find_cells
+from billing.revenue.cells import Cells
 from billing.revenue.days import Days, day_of
 from billing.revenue.drilldown import Place
 from billing.revenue.figures import spans_of, within
@@ -102,20 +102,9 @@ def reminded_for_viewers(exact: Reminded, hidden: Hidden) -> Reminded:
     return replace(exact, **dict.fromkeys(hidden, 0), hidden=hidden)
 
 
-def cells_of_readers(session: Session, filters: Filters, cells: Cells) -> Cells:
-    """A page's cells without its country, which nobody has before they pay. At most one query."""
-    if filters.country is None:
-        return cells
-    anywhere = replace(filters, country=None)
-    return find_cells(session, anywhere, months_until=cells.months_until)
-
-
-def read_reminded(
-    session: Session, filters: Filters, cells: Cells, periods: Sequence[Period]
-) -> list[Reminded]:
-    """What became of the reminders asked for in each period. At most two queries."""
-    of_readers = cells_of_readers(session, filters, cells)
-    asked, table = spans_of(periods, of_readers), RevenueReminders
+def read_reminded(session: Session, cells: Cells, periods: Sequence[Period]) -> list[Reminded]:
+    """What became of the reminders asked for in each period. One query."""
+    asked, table = spans_of(periods, cells), RevenueReminders
     names = [step.value for step in ReminderStep]
     query = (
         select(
@@ -123,7 +112,7 @@ def read_reminded(
             *(func.sum(getattr(table, name)).cast(BigInteger).label(name) for name in names),
         )
         .join_from(asked, table, within(asked, table.day))
-        .where(of_readers.of_readers(table, level=asked.c.level))
+        .where(cells.of_readers(table, level=asked.c.level))
         .group_by(asked.c.place)
     )
     found = {row["place"]: row for row in session.execute(query).mappings()}
@@ -146,14 +135,14 @@ def reminder_lines(
 ) -> list[ReminderLine]:
     """Those asked for in a period that came as far as `step`, the latest first.
 
-    Lists what is counted by now. At most four queries.
+    Lists what is counted by now. Three queries at most, where the first batch fills the page.
     """
-    of_readers, table = cells_of_readers(session, filters, cells), RevenueReminders
+    table = RevenueReminders
     lines = getattr(table, step.value)
     counted = Counted(
         table=table,
-        cells=of_readers,
-        of=lambda level: and_(of_readers.of_readers(table, level=level), lines > 0),
+        cells=cells,
+        of=lambda level: and_(cells.of_readers(table, level=level), lines > 0),
         lines=lines,
     )
 

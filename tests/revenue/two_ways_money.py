@@ -95,7 +95,7 @@ def _starts_agree(session: Session, plain: PlainMoney, filters: Filters, cells: 
 def _reminders_agree(
     session: Session, plain: PlainMoney, filters: Filters, cells: Cells
 ) -> Counter[str]:
-    [found] = read_reminded(session, filters, cells, [filters.period])
+    [found] = read_reminded(session, cells, [filters.period])
     expected, seen = plain.reminders(filters), Counter[str]()
     for step in ReminderStep:
         listed = _all_of(

@@ -200,7 +200,7 @@ def _steps(both: _Both, rows: list[tuple[Any, ...]]) -> tuple[Sums, Sums]:
 
 
 def _reminded(both: _Both, rows: list[tuple[Any, ...]]) -> tuple[Sums, Sums]:
-    found = read_reminded(both.session, both.filters, both.cells, both.months)
+    found = read_reminded(both.session, both.cells, both.months)
     for step in ReminderStep:
         listed = reminder_lines(
             both.session, both.filters, both.cells, step, both.zone, after=None, limit=10_000

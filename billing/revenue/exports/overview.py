@@ -51,8 +51,7 @@ def _overview(wanted: Wanted) -> Iterator[Row]:
     seen = reading.read_overview(wanted.session, wanted.asked)
     named = {"this": seen.now, "before": seen.previous, "year before": seen.year_before}
     periods = [each.period for each in named.values()]
-    asked = wanted.asked
-    reminders = read_reminded(wanted.session, asked.filters, asked.cells, periods)
+    reminders = read_reminded(wanted.session, wanted.asked.cells, periods)
     for (name, standing), reminded in zip(named.items(), reminders, strict=True):
         cells = _standing(standing, wanted.asked.currency)
         yield (
