@@ -16,7 +16,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from sqlalchemy import event
 
 from billing.app import create_app
@@ -68,6 +70,8 @@ def run(say: Say) -> list[Figure]:
         for page in pages:
             for question in questions(known, today):
                 _ask(seen[page], visitors, address(page, question))
+            for figure in _figures(page, seen[page])[:2]:
+                say(figure.line())
         _count_queries(many, seen)
         for page in pages:
             figures += _figures(page, seen[page])
@@ -144,13 +148,8 @@ def _beside_plain(house: House, seen: Mapping[str, Seen], today: date, say: Say)
     took: dict[str, float] = {}
     with house.database() as database:
         for query in {query for page in seen for query in PLAIN.get(page, ())}:
-            say("the same figures by plain SQL …")
-            times = []
-            for _ in range(2):
-                began = time.monotonic()
-                database.execute(query.encode(), given).fetchall()
-                times.append(time.monotonic() - began)
-            took[query] = min(times)
+            took[query] = min(_time(database, query, given) for _ in range(2))
+            say(f"{took[query]:.1f} s: {' '.join(query.split())[:60]} …")
     for page in seen:
         if page in LISTS:
             continue
@@ -162,6 +161,12 @@ def _beside_plain(house: House, seen: Mapping[str, Seen], today: date, say: Say)
             Figure(f"{page}: times as fast as plain SQL", plain / ours, "times", at_least=50),
         ]
     return figures
+
+
+def _time(database: psycopg.Connection[Any], query: str, given: Mapping[str, object]) -> float:
+    began = time.monotonic()
+    database.execute(query.encode(), given).fetchall()
+    return time.monotonic() - began
 
 
 def _known(house: House) -> dict[str, str]:
