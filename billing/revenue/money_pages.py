@@ -6,7 +6,9 @@ see people: filters narrow figures down to one of them.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
@@ -29,6 +31,8 @@ from billing.staff.domain import Role
 from billing.staff.formats import Formats
 from billing.staff.guard import PREFIX, requires
 from billing.web import runtime
+
+T = TypeVar("T")
 
 blueprint = Blueprint("income", __name__, url_prefix=f"{PREFIX}/revenue")
 blueprint.register_error_handler(FilterError, refuse)
@@ -62,17 +66,13 @@ def givers() -> str:
             session, asked.filters, asked.cells, step,
             after=read_place(extra.get("after")), limit=PAGE + 1,
         )  # fmt: skip
-        rest = (
-            [Place(each.day.toordinal(), each.supporter_id) for each in found[PAGE - 1 : PAGE]]
-            if len(found) > PAGE
-            else []
+        return _page_of(
+            "income.givers",
+            asked,
+            step,
+            found,
+            lambda each: Place(each.day.toordinal(), each.supporter_id),
         )
-        return {
-            "step": step,
-            "lines": found[:PAGE],
-            "say": money_words,
-            "following": following("income.givers", asked.filters, rest),
-        }
 
     return show("revenue/givers.html", read, default=Preset.LAST_12_MONTHS,
                 extra=("step", "after"))  # fmt: skip
@@ -114,17 +114,13 @@ def started() -> str:
             session, asked.filters, asked.cells, step,
             after=read_place(extra.get("after")), limit=PAGE + 1,
         )  # fmt: skip
-        rest = (
-            [Place(each.day.toordinal(), each.pledge_id) for each in found[PAGE - 1 : PAGE]]
-            if len(found) > PAGE
-            else []
+        return _page_of(
+            "income.started",
+            asked,
+            step,
+            found,
+            lambda each: Place(each.day.toordinal(), each.pledge_id),
         )
-        return {
-            "step": step,
-            "lines": found[:PAGE],
-            "say": money_words,
-            "following": following("income.started", asked.filters, rest),
-        }
 
     return show("revenue/starts.html", read, default=Preset.LAST_90_DAYS,
                 extra=("step", "after"))  # fmt: skip
@@ -158,17 +154,13 @@ def reminder_list() -> str:
         found = reminded.reminder_lines(
             session, asked.filters, asked.cells, step, zone, after=after, limit=PAGE + 1
         )
-        rest = (
-            [Place.after_moment(each.asked_at, each.id) for each in found[PAGE - 1 : PAGE]]
-            if len(found) > PAGE
-            else []
+        return _page_of(
+            "income.reminder_list",
+            asked,
+            step,
+            found,
+            lambda each: Place.after_moment(each.asked_at, each.id),
         )
-        return {
-            "step": step,
-            "lines": found[:PAGE],
-            "say": money_words,
-            "following": following("income.reminder_list", asked.filters, rest),
-        }
 
     return show("revenue/reminder_list.html", read, default=Preset.LAST_12_MONTHS,
                 extra=("step", "after"))  # fmt: skip
@@ -229,3 +221,16 @@ def payout() -> str:
 
     return show("revenue/payout.html", read, default=Preset.LAST_12_MONTHS,
                 extra=("id", "after"))  # fmt: skip
+
+
+def _page_of(
+    endpoint: str, asked: Asked, step: StrEnum, found: Sequence[T], place: Callable[[T], Place]
+) -> dict[str, Any]:
+    """A page of a list; of its lines, one more than it holds is read to know whether it goes on."""
+    rest = [place(found[PAGE - 1])] if len(found) > PAGE else []
+    return {
+        "step": step,
+        "lines": found[:PAGE],
+        "say": money_words,
+        "following": following(endpoint, asked.filters, rest),
+    }
