@@ -26,7 +26,7 @@ FIRST_LOOK_BACK = timedelta(days=30)
 
 SECOND_LOOK_EVERY, SECOND_LOOK_BACK = timedelta(days=1), timedelta(days=4)
 
-NARROWEST, WIDEST = timedelta(minutes=15), timedelta(days=1)
+NARROWEST, WIDEST = timedelta(minutes=15), timedelta(days=8)
 """How long a window is: it widens while little is in it and narrows when there is much."""
 
 _FIRST_WINDOW = timedelta(hours=1)
@@ -53,39 +53,36 @@ Look = Callable[[datetime, datetime | None], Seen]
 """Looks at what was made at or after the first moment and before the second (None: up to now)."""
 
 
-def sweep(
-    runtime: Runtime,
-    name: str,
-    look: Look,
-    *,
-    overlap: timedelta = OVERLAP,
-    kept: timedelta | None = None,
-) -> int:
+def sweep(runtime: Runtime, name: str, look: Look, *, kept: timedelta | None = None) -> int:
     """Look at everything since the last sweep, window by window, the oldest first.
 
-    `overlap` is how far behind the last sweep it looks back, and `kept` for how long Stripe lists
-    such things, where it is not for ever.
+    `kept` is for how long Stripe lists such things, where it is not for ever.
 
     Returns:
         How many things were new; 0 at once while another sweep of that name is at it.
     """
-    with runtime.database.alone(f"sweep of {name}") as alone:
-        return _sweep(runtime, name, look, overlap, kept) if alone else 0
+    now = runtime.clock.now()
+    reach = _since_last(runtime, name, now)
+    return _alone(runtime, name, look, reach, kept)
 
 
 def sweep_twice(runtime: Runtime, name: str, look: Look, *, kept: timedelta | None = None) -> int:
-    """Look at everything since the last sweep and, once a day, at the last days again.
+    """Look at everything since the last sweep and, once a day, at the days before it again.
 
     So what Stripe lists late, or dates back, is found though the sweep has passed it.
 
     Returns:
         How many things were new.
     """
-    new = sweep(runtime, name, look, kept=kept)
+    now = runtime.clock.now()
+    reach = _since_last(runtime, name, now)
+    new = _alone(runtime, name, look, reach, kept)
     again = f"{name}, a second look"
     looked_at = seen_until(runtime, again)
-    if looked_at is None or abs(runtime.clock.now() - looked_at) >= SECOND_LOOK_EVERY:
-        new += sweep(runtime, again, look, overlap=SECOND_LOOK_BACK, kept=kept)
+    if looked_at is None or abs(now - looked_at) >= SECOND_LOOK_EVERY:
+        seen = min(looked_at or now, now)
+        before = _Reach(now=now, seen=seen, begin=seen - SECOND_LOOK_BACK, end=reach.begin)
+        new += _alone(runtime, again, look, before, kept)
     return new
 
 
@@ -96,26 +93,48 @@ def seen_until(runtime: Runtime, name: str) -> datetime | None:
         return mark.seen_until if mark else None
 
 
-def _sweep(
-    runtime: Runtime, name: str, look: Look, overlap: timedelta, kept: timedelta | None
-) -> int:
-    now = runtime.clock.now()
+@dataclass(frozen=True, kw_only=True)
+class _Reach:
+    """What one sweep looks at: all that was made from `begin` to `end`."""
+
+    now: datetime
+    seen: datetime
+    """Until when the sweeps before it had seen everything."""
+    begin: datetime
+    end: datetime | None = None
+    """None: up to now, and what is made meanwhile."""
+
+
+def _since_last(runtime: Runtime, name: str, now: datetime) -> _Reach:
     # The clock may have been ahead, and have been set right since.
     seen = min(seen_until(runtime, name) or now - FIRST_LOOK_BACK, now)
-    begin, width = seen - overlap, _FIRST_WINDOW
+    return _Reach(now=now, seen=seen, begin=seen - OVERLAP)
+
+
+def _alone(runtime: Runtime, name: str, look: Look, reach: _Reach, kept: timedelta | None) -> int:
+    with runtime.database.alone(f"sweep of {name}") as alone:
+        return _sweep(runtime, name, look, reach, kept) if alone else 0
+
+
+def _sweep(runtime: Runtime, name: str, look: Look, reach: _Reach, kept: timedelta | None) -> int:
+    begin, width, until = reach.begin, _FIRST_WINDOW, reach.end or reach.now
     if kept is not None:
-        begin = max(begin, now - kept)
-    new, waits_since = 0, now
-    while begin < now:
+        begin = max(begin, reach.now - kept)
+    new, waits_since = 0, reach.now
+    while begin < until:
         end = begin + width
-        last = end >= now
-        found = look(begin, None if last else end)
+        found = look(begin, end if end < until else reach.end)
         new += found.new
-        waits_since = min(waits_since, found.waits_since or now)
-        with runtime.database.transaction() as session:
-            mark_seen(session, name, until=min(max(end, seen), waits_since))
+        waits_since = min(waits_since, found.waits_since or reach.now)
+        _mark(runtime, name, until=min(max(end, reach.seen), waits_since))
         begin, width = end, _next_width(width, found.listed)
+    _mark(runtime, name, until=waits_since)
     return new
+
+
+def _mark(runtime: Runtime, name: str, *, until: datetime) -> None:
+    with runtime.database.transaction() as session:
+        mark_seen(session, name, until=until)
 
 
 def _next_width(width: timedelta, listed: int) -> timedelta:

@@ -152,6 +152,36 @@ def test_what_is_dated_back_is_found_within_a_day(runtime: Runtime, advance: Adv
     assert about(oldest[3], recent[3])
 
 
+def test_the_second_look_ends_where_the_first_has_just_begun(
+    runtime: Runtime, advance: Advance
+) -> None:
+    sweep_twice(runtime, NAME, Looking())
+    first = seen_until(runtime)
+    advance(timedelta(days=30))
+    looking = Looking()
+    sweep_twice(runtime, NAME, looking)
+    begins, ends = zip(*looking.windows, strict=True)
+    again = ends.index(None) + 1
+    assert begins[0] == first - OVERLAP
+    assert about(begins[again], first - SECOND_LOOK_BACK)
+    assert begins[1:again] + begins[again + 1 :] == ends[: again - 1] + ends[again:-1]
+    assert ends[-1] == begins[0]
+
+
+def test_a_second_look_that_was_ended_half_way_begins_anew(
+    runtime: Runtime, advance: Advance
+) -> None:
+    sweep_twice(runtime, NAME, Looking())
+    first = seen_until(runtime)
+    advance(timedelta(days=2))
+    complete = Looking()
+    with pytest.raises(KeyboardInterrupt):
+        sweep_twice(runtime, NAME, Looking(killed_at=9))
+    advance(timedelta(hours=1))
+    sweep_twice(runtime, NAME, complete)
+    assert about(min(begin for begin, _ in complete.windows), first - SECOND_LOOK_BACK)
+
+
 def test_a_clock_that_was_ahead_hides_nothing(
     runtime: Runtime, now: datetime, advance: Advance
 ) -> None:
