@@ -11,7 +11,7 @@ DEVELOPS := $(VENV)/.develops
 SIDE_BY_SIDE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check chaos bench lock clean
+.PHONY: help run test pictures check chaos bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ run: $(RUNS) ## everything on this machine: database, worker, a stand-in for Str
 
 test: $(DEVELOPS) ## every test, against real PostgreSQL and Valkey
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+pictures: $(DEVELOPS) ## every page in every state, as Chromium draws it, into screenshots/
+	@PICTURES=1 $(BIN)/python -m pytest $(ARGS) tests/browser
 
 check: $(DEVELOPS) ## style, types, import contracts, templates, translations, lock files
 	@$(BIN)/ruff check --quiet

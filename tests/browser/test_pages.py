@@ -1,18 +1,18 @@
 """Every page in every state, on a phone and on a desk: whole, quiet, by itself, and for everybody.
 
-The pictures land in `screenshots/`; somebody should look at them now and then.
+`make pictures` takes one of each; somebody should look at them now and then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import states
 from tests.browser.axe import contrast_in_the_dark, violations, violations_of_words
+from tests.browser.pictures import DESK, PHONE, take_if_asked
 from tests.browser.states import State
 from tests.browser.traces import Traces, leave_traces
 from tests.support.browser import Person, person
@@ -21,16 +21,8 @@ from tests.support.newsroom import Newsroom
 
 pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 _HEIGHT = "document.scrollingElement.scrollHeight"
 _TOO_WIDE = "document.scrollingElement.scrollWidth - window.innerWidth"
-
-
-@pytest.fixture(scope="module")
-def pictures() -> Path:
-    PICTURES.mkdir(exist_ok=True)
-    return PICTURES
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +57,7 @@ def bring(visitor: Person, traces: Traces, state: State) -> None:
     assert visitor.page.locator("h1").count() == 1
 
 
-def look_at(visitor: Person, name: str, pictures: Path) -> None:
+def look_at(visitor: Person, name: str) -> None:
     """Take the pictures, and hold the page to what every page keeps to.
 
     Colours and the wide layout know no language: Russian, with its longer words, is for the phone.
@@ -76,12 +68,7 @@ def look_at(visitor: Person, name: str, pictures: Path) -> None:
             page.set_viewport_size(size)
         if page.locator("iframe").count():  # Chromium draws a frame only as far as the window goes
             page.set_viewport_size({**size, "height": page.evaluate(_HEIGHT)})
-        page.screenshot(
-            path=pictures / f"{name}-{visitor.language}-{size['width']}.jpg",
-            type="jpeg",
-            quality=80,
-            full_page=True,
-        )
+        take_if_asked(page, f"{name}-{visitor.language}-{size['width']}")
         if (beyond := page.evaluate(_TOO_WIDE)) > 0:
             faults.append(f"{beyond} px wider than {size['width']} px")
     if visitor.language == "en":
@@ -110,24 +97,22 @@ def test_a_mail_is_whole_in_its_frame(
 
 
 @pytest.mark.parametrize("state", states.READER + states.HOUSE, ids=str)
-def test_in_english(english: Person, traces: Traces, pictures: Path, state: State) -> None:
+def test_in_english(english: Person, traces: Traces, state: State) -> None:
     bring(english, traces, state)
-    look_at(english, state.name, pictures)
+    look_at(english, state.name)
 
 
 @pytest.mark.parametrize("state", states.READER, ids=str)
-def test_in_russian(russian: Person, traces: Traces, pictures: Path, state: State) -> None:
+def test_in_russian(russian: Person, traces: Traces, state: State) -> None:
     bring(russian, traces, state)
-    look_at(russian, state.name, pictures)
+    look_at(russian, state.name)
 
 
-def test_strangers_at_the_staff_door(
-    staff: Person, reader: Person, traces: Traces, pictures: Path
-) -> None:
+def test_strangers_at_the_staff_door(staff: Person, reader: Person, traces: Traces) -> None:
     staff.open_staff()
-    look_at(staff, "staff-stranger", pictures)
+    look_at(staff, "staff-stranger")
     staff.page.goto(traces.old_staff_link)
-    look_at(staff, "staff-link-too-old", pictures)
+    look_at(staff, "staff-link-too-old")
     staff.open("/staff/sign-in")
     expect(staff.page.get_by_role("alert")).to_contain_text(f"at {staff.newsroom.staff_web} only")
     reader.open_staff("/staff/sign-in")
@@ -135,17 +120,17 @@ def test_strangers_at_the_staff_door(
     expect(reader.page.get_by_role("button", name="Sign in with a passkey")).to_be_disabled()
 
 
-def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
+def test_staff_with_passkeys(staff: Person) -> None:
     """From the invitation to the next sign-in, asked again in between, to a passkey revoked."""
     page, keys = staff.page, Keys(staff)
     link = staff.newsroom.tuppence("staff", "invite", "Marta Lind", "--role=admin").stdout.strip()
     keys.plug_in()
     page.goto(link)
-    look_at(staff, "staff-join", pictures)
+    look_at(staff, "staff-join")
     staff.send("form.passkey")
     expect(page.get_by_role("heading", name="One more passkey, please")).to_be_visible()
     staff.send_expecting("form.passkey", "has a passkey for you already")
-    look_at(staff, "staff-passkeys", pictures)
+    look_at(staff, "staff-passkeys")
     keys.plug_in()
     staff.send("form.passkey")
     expect(page.get_by_role("button", name="Revoke")).to_have_count(2)
@@ -153,23 +138,23 @@ def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
     expect(page).to_have_url(f"{staff.newsroom.staff_web}/staff/passkeys")
 
     staff.send("form.desk__out")
-    look_at(staff, "staff-signed-out", pictures)
+    look_at(staff, "staff-signed-out")
     staff.open_staff("/staff/members")
     page.get_by_role("link", name="Sign in").click()
-    look_at(staff, "staff-sign-in", pictures)
+    look_at(staff, "staff-sign-in")
     staff.send("form.passkey")
     expect(page.get_by_role("heading", level=1)).to_have_text("Staff")
-    look_at(staff, "staff-members", pictures)
+    look_at(staff, "staff-members")
 
     staff.newsroom.sql("UPDATE staff_sessions SET verified_at = now() - interval '1 year'")
     page.get_by_label("Name").fill("Dan Orr")
     staff.send("form.fields")
-    look_at(staff, "staff-verify", pictures)
+    look_at(staff, "staff-verify")
     staff.send("form.passkey")
     expect(page).to_have_url(f"{staff.newsroom.staff_web}/staff/members")
     page.get_by_label("Name").fill("Dan Orr")
     staff.send("form.fields")
-    look_at(staff, "staff-link-made", pictures)
+    look_at(staff, "staff-link-made")
     link = page.locator("pre").inner_text()
 
     staff.open_staff("/staff/passkeys")
@@ -187,12 +172,12 @@ def test_staff_with_passkeys(staff: Person, pictures: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Dan Orr")
 
 
-def take_a_table_away(staff: Person, pictures: Path) -> None:
+def take_a_table_away(staff: Person) -> None:
     """The script counts what comes and keeps the file; without it the form is a download."""
     page = staff.page
     staff.open_staff("/staff/revenue/export/ledger-lines?period=last-12-months&figure=gross")
     staff.send("main form")
-    look_at(staff, "staff-export", pictures)
+    look_at(staff, "staff-export")
     rows = int(page.locator("form[data-rows]").get_attribute("data-rows") or 0)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
@@ -200,53 +185,53 @@ def take_a_table_away(staff: Person, pictures: Path) -> None:
         f"Done: {rows:,} rows are in {download.value.suggested_filename}."
     )
     assert download.value.path().read_bytes().count(b"\r\n") == rows + 1
-    look_at(staff, "staff-export-done", pictures)
+    look_at(staff, "staff-export-done")
 
 
-def test_what_staff_see(staff: Person, traces: Traces, pictures: Path) -> None:
+def test_what_staff_see(staff: Person, traces: Traces) -> None:
     staff.open("/demo/staff")
-    look_at(staff, "staff-sign-in-locally", pictures)
+    look_at(staff, "staff-sign-in-locally")
     staff.send()
     expect(staff.page.get_by_role("heading", level=2).first).to_be_visible()
-    look_at(staff, "staff-revenue", pictures)
+    look_at(staff, "staff-revenue")
     staff.open_staff("/staff/members/1")
-    look_at(staff, "staff-member", pictures)
+    look_at(staff, "staff-member")
     staff.open_staff("/staff/audit-trail")
-    look_at(staff, "staff-audit-trail", pictures)
-    take_a_table_away(staff, pictures)
+    look_at(staff, "staff-audit-trail")
+    take_a_table_away(staff)
     for path in ("/staff/revenue/journal", "/staff/digest"):
         staff.open_staff(path)
-        look_at(staff, path.removeprefix("/").replace("/", "-"), pictures)
-    look_at_the_desk(staff, pictures)
+        look_at(staff, path.removeprefix("/").replace("/", "-"))
+    look_at_the_desk(staff)
     staff.newsroom.sql("UPDATE staff_members SET role = 'viewer' WHERE name = 'Demo editor'")
     staff.open_staff("/staff/audit-trail")
-    look_at(staff, "staff-role-refused", pictures)
+    look_at(staff, "staff-role-refused")
     staff.open_staff()
-    look_at(staff, "staff-revenue-viewer", pictures)
+    look_at(staff, "staff-revenue-viewer")
     staff.newsroom.sql("UPDATE staff_members SET role = 'admin' WHERE name = 'Demo editor'")
     staff.newsroom.sql("UPDATE staff_sessions SET browser = 'Another one'")
     staff.open_staff()
-    look_at(staff, "staff-stolen", pictures)
+    look_at(staff, "staff-stolen")
 
 
-def look_at_the_desk(staff: Person, pictures: Path) -> None:
+def look_at_the_desk(staff: Person) -> None:
     """A supporter is found and seen, and what can't be undone is asked about first."""
     staff.open_staff("/staff/supporters")
-    look_at(staff, "desk-search", pictures)
+    look_at(staff, "desk-search")
     staff.page.get_by_label("Email address").fill("nobody@example.org")
     staff.send("form.fields")
-    look_at(staff, "desk-nobody", pictures)
+    look_at(staff, "desk-nobody")
     staff.page.get_by_label("Email address").fill("supporter 1")
     staff.send("form.fields")
     expect(staff.page.get_by_role("heading", name="What happened")).to_be_visible()
-    look_at(staff, "desk-person", pictures)
+    look_at(staff, "desk-person")
     staff.page.get_by_role("link", name="Give back").first.click()
     if "/staff/verify" in staff.page.url:
         staff.send("main form")  # a button stands in for the passkey here
     staff.send("form.fields")
-    look_at(staff, "desk-refund", pictures)
+    look_at(staff, "desk-refund")
     staff.open_staff("/staff/supporters/1/gift")
-    look_at(staff, "desk-gift", pictures)
+    look_at(staff, "desk-gift")
 
 
 def test_a_label_that_is_gone_is_found(reader_with_scripts: Person) -> None:

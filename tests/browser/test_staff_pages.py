@@ -1,6 +1,6 @@
 """Every staff page that there is, found by its route: on a desk and a phone, light, dark, on paper.
 
-Served by the web server alone over the demo newsroom's books. The pictures land in `screenshots/`;
+Served by the web server alone over the demo newsroom's books. `make pictures` takes one of each;
 somebody should look at them now and then.
 """
 
@@ -10,11 +10,10 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
@@ -35,6 +34,7 @@ from billing.staff.guard import PREFIX, is_open, required_role
 from billing.staff.tables import StaffMember
 from billing.supporters.tables import Supporter
 from tests.browser.axe import contrast_in_the_dark, violations, violations_of_words
+from tests.browser.pictures import take_if_asked
 from tests.support.browser import Person, WebAlone, person
 from tests.support.ports import free_port
 from tests.support.staff import local_link, member_id
@@ -42,7 +42,6 @@ from tests.support.standin import StandIn
 
 pytestmark = pytest.mark.browser
 
-PICTURES = Path(__file__).parents[2] / "screenshots"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 800}
 _TOO_WIDE = "document.scrollingElement.scrollWidth - window.innerWidth"
 _BROKEN_OUT = """
@@ -91,12 +90,6 @@ def served(environment: dict[str, str], guarded_app: Flask) -> Iterator[WebAlone
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def pictures() -> Path:
-    PICTURES.mkdir(exist_ok=True)
-    return PICTURES
 
 
 @contextmanager
@@ -152,10 +145,6 @@ def name_of(path: str) -> str:
     return "-".join(filter(None, "".join(letters).split("-"))) or "today"
 
 
-def take(page: Page, path: Path) -> None:
-    page.screenshot(path=path, type="jpeg", quality=80, full_page=True)
-
-
 def faults_of(visitor: Person) -> list[str]:
     """What may not be on any page, at the size that it has."""
     page = visitor.page
@@ -168,27 +157,27 @@ def faults_of(visitor: Person) -> list[str]:
     return faults
 
 
-def look_at(visitor: Person, path: str, pictures: Path) -> list[str]:
+def look_at(visitor: Person, path: str) -> list[str]:
     """A page at both sizes, light and dark."""
     page, name = visitor.page, f"staff-{name_of(path)}"
     page.set_viewport_size(DESK)
     visitor.open_staff(path)
-    take(page, pictures / f"{name}-1440.jpg")
+    take_if_asked(page, f"{name}-1440")
     faults = faults_of(visitor) + violations(page) + contrast_in_the_dark(page)
     page.emulate_media(color_scheme="dark")
-    take(page, pictures / f"{name}-1440-dark.jpg")
+    take_if_asked(page, f"{name}-1440-dark")
     page.set_viewport_size(PHONE)
-    take(page, pictures / f"{name}-390-dark.jpg")
+    take_if_asked(page, f"{name}-390-dark")
     page.emulate_media(color_scheme="light")
-    take(page, pictures / f"{name}-390.jpg")
+    take_if_asked(page, f"{name}-390")
     return faults + faults_of(visitor)
 
 
-def glance_at(visitor: Person, path: str, name: str, pictures: Path) -> list[str]:
+def glance_at(visitor: Person, path: str, name: str) -> list[str]:
     """A page whose layout and colours are seen elsewhere, in another state."""
     visitor.page.set_viewport_size(PHONE)
     visitor.open_staff(path)
-    take(visitor.page, pictures / f"{name}-390.jpg")
+    take_if_asked(visitor.page, f"{name}-390")
     return faults_of(visitor) + violations_of_words(visitor.page)
 
 
@@ -216,7 +205,6 @@ def test_every_page_of_a_newsroom_a_year_old(
     guarded_app: Flask,
     runtime: Runtime,
     stripe: StandIn,
-    pictures: Path,
 ) -> None:
     assert stripe.url
     assert seed_demo(runtime)
@@ -228,19 +216,19 @@ def test_every_page_of_a_newsroom_a_year_old(
             paths = addresses(guarded_app, session, Role.ADMIN)
         for path in [*paths, *LOOKED_AT_TOO]:
             if path in LOOKED_AT_TOO or is_page(admin, path):
-                faults[path] = look_at(admin, path, pictures)
+                faults[path] = look_at(admin, path)
     with staff(chromium, served, runtime, Role.VIEWER) as viewer:
         with runtime.database.transaction() as session:
             paths = addresses(guarded_app, session, Role.VIEWER)
         for path in filter(lambda each: is_page(viewer, each), paths):
             name = f"staff-{name_of(path)}-viewer"
-            faults[f"{path} (viewer)"] = glance_at(viewer, path, name, pictures)
+            faults[f"{path} (viewer)"] = glance_at(viewer, path, name)
     told = [f"{path}: {fault}" for path, found in faults.items() for fault in found]
     assert not told, "\n".join(told)
 
 
 def test_every_page_on_the_first_day(
-    chromium: Browser, served: WebAlone, guarded_app: Flask, runtime: Runtime, pictures: Path
+    chromium: Browser, served: WebAlone, guarded_app: Flask, runtime: Runtime
 ) -> None:
     keep_up(runtime)
     faults: dict[str, list[str]] = {}
@@ -249,14 +237,14 @@ def test_every_page_on_the_first_day(
             paths = addresses(guarded_app, session, Role.ADMIN)
         for path in filter(lambda each: is_page(admin, each), paths):
             name = f"staff-{name_of(path)}-first-day"
-            faults[path] = glance_at(admin, path, name, pictures)
+            faults[path] = glance_at(admin, path, name)
             assert admin.status == 200, path
     told = [f"{path}: {fault}" for path, found in faults.items() for fault in found]
     assert not told, "\n".join(told)
 
 
 def test_a_chart_by_mouse_keyboard_and_on_paper(
-    chromium: Browser, served: WebAlone, runtime: Runtime, stripe: StandIn, pictures: Path
+    chromium: Browser, served: WebAlone, runtime: Runtime, stripe: StandIn
 ) -> None:
     assert stripe.url
     assert seed_demo(runtime)
@@ -282,9 +270,9 @@ def test_a_chart_by_mouse_keyboard_and_on_paper(
         )
 
         page.emulate_media(media="print")
-        take(page, pictures / "staff-revenue-money-on-paper.jpg")
+        take_if_asked(page, "staff-revenue-money-on-paper")
         for gone in (".tabs", ".filters", ".desk__out", ".desk__nav", ".reading"):
             expect(page.locator(f"{gone}:visible")).to_have_count(0)
         expect(page.locator("table:visible").first).to_be_visible()
         expect(page.locator(".chart-drawing:visible").first).to_be_visible()
-        page.pdf(path=pictures / "staff-revenue-money.pdf", format="A4")
+        assert page.pdf(format="A4").startswith(b"%PDF")

@@ -7,10 +7,28 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.pictures import take_small_and_large
 from tests.support.browser import CARD, DECLINED_CARD, SECURE_CARD, Person, person
 from tests.support.newsroom import Newsroom
 
 pytestmark = [pytest.mark.browser, pytest.mark.alone]
+
+
+def pay_at_the_second_try(reader: Person, giver: str) -> None:
+    """The first card is declined; the second one is taken."""
+    page, at_stripe = reader.page, re.compile(re.escape(reader.newsroom.stripe))
+    expect(page).to_have_url(at_stripe)
+    expect(page.locator(".sum")).to_contain_text("7.50")
+    take_small_and_large(page, "story-checkout")
+    reader.pay(DECLINED_CARD, giver)
+    expect(page).to_have_url(at_stripe)
+    expect(page.get_by_role("alert")).to_contain_text("declined")
+    reader.pay(CARD, giver)
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Thank you. Your support has arrived."
+    )
+    expect(page.get_by_role("main")).to_contain_text("$7.50")
+    take_small_and_large(page, "story-thanks")
 
 
 def test_from_the_article_to_the_revenue_page(
@@ -21,29 +39,22 @@ def test_from_the_article_to_the_revenue_page(
     # An article asks. The reader chooses Monthly there, and a sum of their own on the next page.
     reader.open("/demo/article")
     expect(page.get_by_text("Thank you for reading without ads.")).to_be_visible()
+    take_small_and_large(page, "story-article")
     appeal = page.locator(".tup-appeal")
     appeal.get_by_label("Monthly").check()
     appeal.get_by_role("button", name="Continue").click()
     expect(page).to_have_url(re.compile(r"/support\?.*article=articles"))
     expect(page.get_by_label("Monthly")).to_be_checked()
+    take_small_and_large(page, "story-support")
     page.locator("#amount").fill("7,50")
     page.get_by_role("button", name="Continue to payment").click()
 
-    # The first card is declined; the second one is taken.
-    expect(page).to_have_url(re.compile(re.escape(newsroom.stripe)))
-    expect(page.locator(".sum")).to_contain_text("7.50")
-    reader.pay(DECLINED_CARD, giver)
-    expect(page).to_have_url(re.compile(re.escape(newsroom.stripe)))
-    expect(page.get_by_role("alert")).to_contain_text("declined")
-    reader.pay(CARD, giver)
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Thank you. Your support has arrived."
-    )
-    expect(page.get_by_role("main")).to_contain_text("$7.50")
+    pay_at_the_second_try(reader, giver)
 
     # The receipt is in the mailbox, with the way out.
     receipt = reader.mail(giver)
     expect(receipt).to_contain_text("$7.50")
+    take_small_and_large(page, "story-receipt")
     cancel = page.locator("pre a[href$='/cancel']").get_attribute("href")
     assert cancel
 
@@ -56,6 +67,7 @@ def test_from_the_article_to_the_revenue_page(
         expect(other.page.get_by_role("heading", level=1)).to_have_text(
             "Thank you. See you in a month."
         )
+        take_small_and_large(other.page, "story-reminder")
 
     # A month goes by: the pledge is charged again, and the reminder goes out.
     reader.move_clock("month")
@@ -69,9 +81,11 @@ def test_from_the_article_to_the_revenue_page(
         recent = staff.page.get_by_role("region", name="Latest charges")
         expect(recent.get_by_role("row", name=re.compile("renewal")).first).to_be_visible()
         expect(recent).to_contain_text("$7.50")
+        take_small_and_large(staff.page, "story-revenue")
 
     # The reader leaves by the receipt's link, which asks first.
     page.goto(cancel)
+    take_small_and_large(page, "story-cancel")
     page.get_by_role("button", name="End my pledge").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your pledge has ended")
     reader.mail(giver, 3)
