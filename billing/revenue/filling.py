@@ -54,7 +54,15 @@ from billing.revenue.tables import PEOPLE
 CHUNK = 500_000
 """How many ledger transactions, supporters or charges are counted by one statement."""
 
-_OLD = "coalesce(t.written_in, 0) < :horizon AND t.id > :after AND t.id <= :until"
+_OLD = (
+    "coalesce(t.written_in, 0) < :horizon AND t.id > :after AND t.id <= :until"
+    " AND e.transaction_id > :after AND e.transaction_id <= :until"
+)
+"""The lines' own column as well: the ledger is then read as far as these chunks lie in it."""
+_THEIR_CHARGES = (
+    "c.id >= (SELECT min(charge_id) FROM moved) AND c.id <= (SELECT max(charge_id) FROM moved)"
+)
+"""Most lie close together, and are then read without all the others."""
 _EVERYBODY = (
     "SELECT DISTINCT m.supporter_id FROM pledge_movements m"
     " WHERE m.supporter_id > :after AND m.supporter_id <= :until"
@@ -152,7 +160,7 @@ def _add_up(
     for after, until in [(0, 0)] if chunks is None else _chunks(session, *chunks):
         given = {"horizon": history.horizon, "after": after, "until": until}
         run(session, f"{of} INSERT INTO parts {sums}", history.days, given)
-    added = ", ".join(f"sum({name})::bigint AS {name}" for name in names)
+    added = ", ".join(f"added_up({name}) AS {name}" for name in names)
     columns = ", ".join((*keys_of(table), *names))
     session.execute(text("ANALYZE parts"))
     session.execute(
@@ -166,7 +174,7 @@ def _add_up(
 
 
 def _fill_money(session: Session, history: History) -> None:
-    of = f"WITH {moved_lines(_OLD)}, {kept_lines(history.to)}"
+    of = f"WITH {moved_lines(_OLD, _THEIR_CHARGES)}, {kept_lines(history.to)}"
     chunks = ("ledger_transactions", "id")
     _add_up(session, history, "revenue_money", MONEY_SUMS, chunks, of=of)
 

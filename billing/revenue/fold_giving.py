@@ -118,10 +118,10 @@ def fresh_starts(touched: str, moves: str = "revenue_moves") -> str:
         WHERE m.kind NOT IN ('paused', 'rhythm')
     ), fresh AS MATERIALIZED (
         SELECT pledge_id, supporter_id, begins AS day, currency,
-               sum(yearly_minor) FILTER (WHERE day = begins)::bigint AS yearly_minor,
+               added_up(yearly_minor) FILTER (WHERE day = begins) AS yearly_minor,
                (array_agg(cadence ORDER BY day, origin_id))[1] AS cadence,
                min(source_id) AS source_id, min(country) AS country,
-               sum(yearly_minor) FILTER (WHERE day <= begins + interval '3 months') > 0 AS stayed
+               added_up(yearly_minor) FILTER (WHERE day <= begins + interval '3 months') > 0 AS stayed
         FROM lived GROUP BY pledge_id, supporter_id, begins, currency
     )"""
 
@@ -130,7 +130,7 @@ def start_sums(lines: str) -> str:
     """Beginnings of pledges by source and country; each line has a `sign`."""
     return f"""
     SELECT source_id, country, day, cadence, currency, sum(sign)::bigint AS pledges,
-           sum(sign * yearly_minor)::bigint AS yearly_minor,
+           added_up(sign * yearly_minor) AS yearly_minor,
            {_counted("stayed")} AS stayed
     FROM ({lines}) AS lines GROUP BY 1, 2, 3, 4, 5"""
 
@@ -149,7 +149,7 @@ def fold_starts(touched: str) -> str:
 def step_sums(counted: str) -> str:
     """Readers' steps by source; `counted` has `source_id`, `day`, `step` and `times`."""
     sums = ", ".join(
-        f"coalesce(sum(times) FILTER (WHERE step = '{step}'), 0)::bigint AS {step}"
+        f"coalesce(added_up(times) FILTER (WHERE step = '{step}'), 0) AS {step}"
         for step in ("shown", "opened", "began")
     )
     return f"SELECT source_id, '' AS country, day, {sums} FROM ({counted}) AS c GROUP BY 1, 3"

@@ -52,9 +52,9 @@ def fold_moves(touched: str) -> str:
                excluded.reason)
     ), joint AS MATERIALIZED (
         SELECT source_id, country, day, cadence, currency, kind, reason,
-               sum(sign)::bigint AS moves, sum(sign * yearly_minor)::bigint AS yearly_minor
+               sum(sign)::bigint AS moves, added_up(sign * yearly_minor) AS yearly_minor
         FROM signed GROUP BY 1, 2, 3, 4, 5, 6, 7
-        HAVING sum(sign) <> 0 OR sum(sign * yearly_minor) <> 0
+        HAVING sum(sign) <> 0 OR added_up(sign * yearly_minor) <> 0
     ), {daily("revenue_promises", "joint")},
     kept_promises AS ({add("revenue_promises", "", with_months("revenue_promises", "daily"))}),
     {standing("signed")},
@@ -77,7 +77,7 @@ def promise_sums(lines: str) -> str:
     """Movements by source and country."""
     return f"""
     SELECT source_id, country, day, cadence, currency, kind, reason, count(*) AS moves,
-           sum(yearly_minor)::bigint AS yearly_minor
+           added_up(yearly_minor) AS yearly_minor
     FROM {lines} GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 
 
@@ -93,10 +93,10 @@ def standing(lines: str) -> str:
         HAVING min(source_id) <> max(source_id) OR min(country) <> max(country)
             OR min(cadence) <> max(cadence) OR min(currency) <> max(currency)
     ), alike AS MATERIALIZED (
-        SELECT *, sum(change) OVER (
-                PARTITION BY sign, supporter_id ORDER BY day)::bigint AS stands
+        SELECT *, added_up(change) OVER (
+                PARTITION BY sign, supporter_id ORDER BY day) AS stands
         FROM (SELECT sign, supporter_id, cohort, day, source_id, country, cadence, currency,
-                     sum(yearly_minor)::bigint AS change
+                     added_up(yearly_minor) AS change
               FROM {lines} v WHERE NOT EXISTS (
                   SELECT FROM differ d
                   WHERE d.sign = v.sign AND d.supporter_id = v.supporter_id)
@@ -117,11 +117,11 @@ def people(slices: Sequence[Slice]) -> str:
         UNION ALL
         SELECT sign, cohort, day, {_CELL}, change, stands, stands - change,
                (stands > 0)::int - (stands - change > 0)::int
-        FROM (SELECT *, sum(change) OVER (
-                  PARTITION BY sign, supporter_id, {_CELL} ORDER BY day)::bigint AS stands
+        FROM (SELECT *, added_up(change) OVER (
+                  PARTITION BY sign, supporter_id, {_CELL} ORDER BY day) AS stands
               FROM (SELECT v.sign, v.supporter_id, v.cohort, v.day, k.slice, k.member_id, k.country,
                            cadences.cadence, currencies.currency,
-                           sum(v.yearly_minor)::bigint AS change
+                           added_up(v.yearly_minor) AS change
                     FROM mixed v {_cells(places)}
                     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9) AS cells) AS lived"""
 
@@ -231,13 +231,13 @@ SUPPORTERS = f"""SELECT {_CELL}, day, sum(sign * step)::bigint AS supporters FRO
 
 RETENTION = f"""SELECT {_CELL}, cohort, date_trunc('month', day)::date,
            sum(sign * step)::bigint AS supporters,
-           coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0)::bigint AS yearly_minor
+           coalesce(added_up(sign * change) FILTER (WHERE currency <> ''), 0) AS yearly_minor
     FROM people GROUP BY {_CELL}, cohort, date_trunc('month', day)::date
     HAVING sum(sign * step) <> 0
-        OR coalesce(sum(sign * change) FILTER (WHERE currency <> ''), 0) <> 0"""
+        OR coalesce(added_up(sign * change) FILTER (WHERE currency <> ''), 0) <> 0"""
 
 AMOUNTS = f"""SELECT {_CELL}, day, worth AS yearly_minor, sum(sign * one)::bigint AS supporters
     FROM people
-    CROSS JOIN LATERAL (VALUES (stands::bigint, 1), (stood::bigint, -1)) AS side (worth, one)
+    CROSS JOIN LATERAL (VALUES (stands, 1), (stood, -1)) AS side (worth, one)
     WHERE currency <> '' AND change <> 0 AND worth > 0
     GROUP BY {_CELL}, day, worth HAVING sum(sign * one) <> 0"""

@@ -18,8 +18,8 @@ _LINE = ("day", "country", "currency", "cadence", "source_id", "reason", "tries"
 RENEWAL_SUMS = """
     SELECT source_id, country, day, cadence, currency, reason, tries, count(*) AS renewals,
            count(*) FILTER (WHERE recovered) AS recovered,
-           sum(amount_minor)::bigint AS amount_minor,
-           coalesce(sum(amount_minor) FILTER (WHERE recovered), 0)::bigint AS recovered_minor
+           added_up(amount_minor) AS amount_minor,
+           coalesce(added_up(amount_minor) FILTER (WHERE recovered), 0) AS recovered_minor
     FROM asked GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 """What the lines of `asked_lines` come to, by source and country."""
 

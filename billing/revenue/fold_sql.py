@@ -131,7 +131,7 @@ def daily(table: str, joint: str) -> str:
     Where a slice is coarser than pairs and countries, it is added up from these.
     """
     details, sums = ", ".join(_DETAILS[table]), _SUMS[table]
-    added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
+    added = ", ".join(f"added_up({name}) AS {name}" for name in sums)
     parts = [
         f"""SELECT {Slice.JOINT:d} AS slice, source_id AS member_id, country, {details},
             {", ".join(sums)} FROM {joint}""",
@@ -171,7 +171,7 @@ def monthly(table: str, rows: str, which: str) -> str:
         {"slice": f"slice + {MONTHS}", "day": "date_trunc('month', day)::date"}.get(name, name)
         for name in keys_of(table)
     ]
-    added = ", ".join(f"sum({name})::bigint" for name in _SUMS[table])
+    added = ", ".join(f"added_up({name})" for name in _SUMS[table])
     return f"""SELECT {", ".join(keys)}, {added} FROM {rows}
         WHERE slice < {MONTHS} AND {which}
         GROUP BY {", ".join(str(place) for place in range(1, len(keys) + 1))}"""
@@ -202,21 +202,23 @@ def unknown_sources(rows: str) -> str:
     WHERE s.id IS NULL"""
 
 
-def moved_lines(new: str) -> str:
-    """Named queries, at last `known`: ledger transactions `t`; needs `first` and `begins`."""
+def moved_lines(new: str, charges: str = "true") -> str:
+    """Named queries, at last `known`: ledger transactions `t`; needs `first` and `begins`.
+
+    `charges` is a condition that their charges `c` meet anyhow.
+    """
     return f"""moved AS MATERIALIZED (
         SELECT t.id, t.charge_id, t.occurred_at,
                max(e.account) FILTER (WHERE e.account NOT IN {SIDES})
                    AS account,
-               coalesce(sum(e.amount_minor) FILTER (WHERE e.account IN {RECEIVED}), 0)::bigint
+               coalesce(added_up(e.amount_minor) FILTER (WHERE e.account IN {RECEIVED}), 0)
                    AS net,
-               coalesce(sum(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0)::bigint AS fee,
+               coalesce(added_up(e.amount_minor) FILTER (WHERE e.account = 'fees'), 0) AS fee,
                coalesce(max(e.currency) FILTER (WHERE e.account IN ('stripe', 'fees')),
                         max(e.currency)) AS settled_currency,
                max(e.currency) FILTER (WHERE e.account NOT IN {SIDES})
                    AS paid_currency,
-               sum(e.amount_minor) FILTER (
-                   WHERE e.account NOT IN {SIDES})::bigint AS paid
+               added_up(e.amount_minor) FILTER (WHERE e.account NOT IN {SIDES}) AS paid
         FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
         WHERE {new} GROUP BY t.id
     ), known AS MATERIALIZED (
@@ -230,7 +232,7 @@ def moved_lines(new: str) -> str:
                CASE WHEN m.account IN ('gifts', 'pledges') THEN -sign(m.paid)::bigint
                     ELSE 0 END AS payment,
                c.months, c.fee_cover_minor
-        FROM moved m LEFT JOIN charges c ON c.id = m.charge_id
+        FROM moved m LEFT JOIN charges c ON c.id = m.charge_id AND {charges}
         LEFT JOIN pledges p ON p.id = c.pledge_id
         {SOURCE_OF.format(row="c")}
         WHERE m.account IS DISTINCT FROM 'bank'
@@ -239,17 +241,15 @@ def moved_lines(new: str) -> str:
 
 MONEY_SUMS = """
     SELECT source_id, country, day, cadence, paid_currency, settled_currency,
-           sum(payment)::bigint AS payments,
-           coalesce(sum(payment * months) FILTER (WHERE cadence <> 'once'), 0)::bigint
-               AS periods,
-           coalesce(sum(-paid) FILTER (WHERE payment <> 0), 0)::bigint AS gross_paid,
-           coalesce(sum(payment * fee_cover_minor), 0)::bigint AS covered_paid,
-           coalesce(sum(amount) FILTER (WHERE payment <> 0), 0)::bigint AS gross,
-           coalesce(sum(-amount) FILTER (WHERE account = 'refunds'), 0)::bigint AS refunds,
-           coalesce(sum(-amount) FILTER (WHERE account = 'disputes'), 0)::bigint AS disputes,
-           coalesce(sum(fee) FILTER (WHERE account IS DISTINCT FROM 'other'), 0)::bigint
-               AS fees,
-           coalesce(sum(net) FILTER (WHERE account = 'other'), 0)::bigint AS other
+           added_up(payment) AS payments,
+           coalesce(added_up(payment * months) FILTER (WHERE cadence <> 'once'), 0) AS periods,
+           coalesce(added_up(-paid) FILTER (WHERE payment <> 0), 0) AS gross_paid,
+           coalesce(added_up(payment * fee_cover_minor), 0) AS covered_paid,
+           coalesce(added_up(amount) FILTER (WHERE payment <> 0), 0) AS gross,
+           coalesce(added_up(-amount) FILTER (WHERE account = 'refunds'), 0) AS refunds,
+           coalesce(added_up(-amount) FILTER (WHERE account = 'disputes'), 0) AS disputes,
+           coalesce(added_up(fee) FILTER (WHERE account IS DISTINCT FROM 'other'), 0) AS fees,
+           coalesce(added_up(net) FILTER (WHERE account = 'other'), 0) AS other
     FROM known GROUP BY 1, 2, 3, 4, 5, 6"""
 """What the lines of `moved_lines` come to, by source and country."""
 
@@ -283,8 +283,8 @@ def put_right(table: str, fresh: str) -> str:
     details, sums = ", ".join(_DETAILS[table]), _SUMS[table]
     key = f"source_id, country, {details}"
     kept = ", ".join(f"-{name}" for name in sums)
-    added = ", ".join(f"sum({name})::bigint AS {name}" for name in sums)
-    differs = " OR ".join(f"sum({name}) <> 0" for name in sums)
+    added = ", ".join(f"added_up({name}) AS {name}" for name in sums)
+    differs = " OR ".join(f"added_up({name}) <> 0" for name in sums)
     return f"""joint AS MATERIALIZED (
         SELECT {key}, {added} FROM (
             SELECT {key}, {", ".join(sums)} FROM ({fresh}) AS fresh

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -96,13 +97,17 @@ def build(runtime: Runtime) -> None:
             number_all(session)
             count_expected(session, zone, now)
             present, days = look(session), _history(session, zone, now)
+            session.execute(text("ANALYZE revenue_sources, revenue_labels, revenue_expected"))
         until = day_of(now, zone).replace(day=1)
         history = History(to="", horizon=present.horizon, days=days, months_until=until)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             moves = pool.submit(_build_part, runtime, history, PARTS[0])
-            others = [pool.submit(_build_part, runtime, history, part, moves) for part in PARTS[1:]]
-            for part in (moves, *others):
-                part.result()
+            parts = {moves: PARTS[0]} | {
+                pool.submit(_build_part, runtime, history, part, moves): part for part in PARTS[1:]
+            }
+            for done in as_completed(parts):
+                done.result()
+                _keep_as_it_is(holder, parts[done].tables)
         _note(holder, holder.get(RevenueState, 1), history, present, now)
 
 
@@ -116,6 +121,12 @@ def _build_part(
         with without_indexes(session, part.tables):
             session.execute(text(f"TRUNCATE {', '.join(part.tables)}"))
             part.fill(session, history)
+        session.execute(text(f"ANALYZE {', '.join(part.tables)}"))
+
+
+def _keep_as_it_is(holder: Session, tables: Sequence[str]) -> None:
+    """Keep autovacuum away until all is counted: it would write these tables a second time now."""
+    holder.execute(text(f"LOCK TABLE {', '.join(tables)} IN SHARE UPDATE EXCLUSIVE MODE"))
 
 
 def _settle_in(session: Session) -> None:

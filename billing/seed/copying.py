@@ -104,7 +104,7 @@ class Copier:
                     self._failure = error
 
     def _write(self, table: Table, text: str) -> None:
-        query = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        query = sql.SQL("COPY {} ({}) FROM STDIN (FREEZE)").format(
             sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
         )
         with self._connection.cursor() as cursor, cursor.copy(query) as copy:
@@ -140,6 +140,7 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
         _run(connection, statement)
     for table in tables:
         _run(connection, f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    _run(connection, f"ANALYZE {', '.join(tables)}")
 
 
 def _begin_anew(connection: psycopg.Connection[Any], tables: list[str]) -> None:

@@ -63,9 +63,7 @@ def seed(
         rows, telling = _write(connection, runtime, supporters, months, number, say)
     written = time.monotonic()
     say("making the rollups …")
-    _analyze(runtime)
     build(runtime)
-    _analyze(runtime)
     return Seeded(
         rows=rows,
         telling=telling - began,
@@ -111,12 +109,6 @@ def _number_sources(runtime: Runtime, scene: Scene) -> list[int]:
     with runtime.database.transaction() as session:
         number_sources(session, rows, given)
         return list(session.scalars(query, given))
-
-
-def _analyze(runtime: Runtime) -> None:
-    """Let PostgreSQL know what the tables hold by now: without it, it plans for empty ones."""
-    with runtime.database.transaction() as session:
-        session.execute(text("ANALYZE"))
 
 
 def _address(runtime: Runtime) -> str:
