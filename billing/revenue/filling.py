@@ -14,6 +14,7 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.revenue import fold_moves
 from billing.revenue.days import Days
 from billing.revenue.fold_giving import (
     GIVER,
@@ -71,8 +72,12 @@ _GIVERS = (
     "SELECT DISTINCT c.supporter_id FROM charges c"
     " WHERE c.kind = 'gift' AND c.supporter_id > :after AND c.supporter_id <= :until"
 )
+_FEW_ARE_GIFTS = 8
+"""So many times the transactions of other chunks: all charges are looked through for each."""
 _REMINDERS = "m.id > :after AND m.id <= :until"
-_ATTEMPTS = "a.charge_id > :after AND a.charge_id <= :until"
+_ATTEMPTS = (
+    "a.charge_id > :after AND a.charge_id <= :until AND c.id > :after AND c.id <= :until"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +121,7 @@ class Part:
         months = {"months_from": date.min, "months_until": history.months_until}
         for table in BY_DAY:
             if table in self.tables:
+                session.execute(text(f"ANALYZE {history.to}{table}"))
                 session.execute(text(sum_months(table, history.to)), months)
 
 
@@ -144,6 +150,7 @@ def _add_up(
     chunks: tuple[str, str] | None,
     *,
     of: str = "",
+    size: int = CHUNK,
 ) -> None:
     """Sums by source and country, a chunk at a time, then all slices at once.
 
@@ -157,7 +164,7 @@ def _add_up(
             f" {', '.join(names)} FROM {table} WITH NO DATA"
         )
     )
-    for after, until in [(0, 0)] if chunks is None else _chunks(session, *chunks):
+    for after, until in [(0, 0)] if chunks is None else _chunks(session, *chunks, size):
         given = {"horizon": history.horizon, "after": after, "until": until}
         run(session, f"{of} INSERT INTO parts {sums}", history.days, given)
     added = ", ".join(f"added_up({name}) AS {name}" for name in names)
@@ -207,7 +214,8 @@ def _fill_moves(session: Session, history: History) -> None:
 
 
 def _fill_givers(session: Session, history: History) -> None:
-    _add_up(session, history, "revenue_gifts", gift_sums(_OLD), ("ledger_transactions", "id"))
+    gifts, chunks = gift_sums(_OLD), ("ledger_transactions", "id")
+    _add_up(session, history, "revenue_gifts", gifts, chunks, size=_FEW_ARE_GIFTS * CHUNK)
     for after, until in _chunks(session, "charges", "supporter_id"):
         statement = f"""
             WITH {fresh_givers(_GIVERS)}
@@ -240,15 +248,15 @@ def _fill_people(session: Session, history: History) -> None:
         )
         session.execute(text(f"ANALYZE {name}"))
     for each in PEOPLE:
-        for table, counted in (
-            ("revenue_supporters", SUPPORTERS),
-            ("revenue_retention", RETENTION),
-            ("revenue_amounts", AMOUNTS),
+        for table, counted, summed in (
+            ("revenue_supporters", SUPPORTERS, fold_moves.BY_DAY),
+            ("revenue_retention", RETENTION, fold_moves.BY_COHORT),
+            ("revenue_amounts", AMOUNTS, ""),
         ):
             columns = ", ".join((*keys_of(table), *sums_of(table)))
             session.execute(
                 text(
-                    f"WITH people AS ({people([each])})"
+                    f"WITH people AS ({people([each], summed=summed)})"
                     f" INSERT INTO {history.to}{table} ({columns}) {counted}"
                 )
             )
@@ -270,10 +278,12 @@ PARTS = (
 """All of the work, the longest parts first where the order is free."""
 
 
-def _chunks(session: Session, table: str, column: str) -> list[tuple[int, int]]:
+def _chunks(
+    session: Session, table: str, column: str, size: int = CHUNK
+) -> list[tuple[int, int]]:
     """Ranges of ids: above the first number, up to the second."""
     last = session.scalar(text(f"SELECT coalesce(max({column}), 0) FROM {table}")) or 0
-    return [(after, after + CHUNK) for after in range(0, last, CHUNK)]
+    return [(after, after + size) for after in range(0, last, size)]
 
 
 _KEYS = text(

@@ -17,6 +17,11 @@ LINE = (
     " source_id, country, cohort, reason"
 )
 _CELL = "slice, member_id, country, cadence, currency"
+_CELL_OF_ALIKE = "k.slice, k.member_id, k.country, v.cadence, v.currency"
+BY_DAY = "NULL::date AS cohort, v.day"
+BY_COHORT = "v.cohort, date_trunc('month', v.day)::date AS day"
+"""What those alike are added up by, for what is counted by day, or by cohort and month."""
+
 _PLACES = {
     Slice.ALL: "(0, 0::bigint, '')",
     Slice.CAMPAIGN: "(1, coalesce(s.campaign_id, 0), '')",
@@ -93,27 +98,36 @@ def standing(lines: str) -> str:
         HAVING min(source_id) <> max(source_id) OR min(country) <> max(country)
             OR min(cadence) <> max(cadence) OR min(currency) <> max(currency)
     ), alike AS MATERIALIZED (
-        SELECT *, added_up(change) OVER (
-                PARTITION BY sign, supporter_id ORDER BY day) AS stands
+        SELECT *, (stands > 0)::int - (stands - change > 0)::int AS step
+        FROM (SELECT *, added_up(change) OVER (
+                  PARTITION BY sign, supporter_id ORDER BY day) AS stands
         FROM (SELECT sign, supporter_id, cohort, day, source_id, country, cadence, currency,
                      added_up(yearly_minor) AS change
               FROM {lines} v WHERE NOT EXISTS (
                   SELECT FROM differ d
                   WHERE d.sign = v.sign AND d.supporter_id = v.supporter_id)
-              GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS lived
+              GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS lived) AS stood
     ), mixed AS MATERIALIZED (
         SELECT v.* FROM {lines} v JOIN differ USING (sign, supporter_id)
     )"""
 
 
-def people(slices: Sequence[Slice]) -> str:
-    """What each supporter promised in each cell of some slices, before and after each day."""
+def people(slices: Sequence[Slice], *, summed: str = "") -> str:
+    """What each supporter promised in each cell of some slices, before and after each day.
+
+    `summed` says by which columns those alike may be one row: `BY_DAY` or `BY_COHORT`. What each
+    stood at isn't known then.
+    """
     places = ", ".join(_PLACES[each] for each in slices)
+    key = f"v.sign, {summed or 'v.cohort, v.day'}, {_CELL_OF_ALIKE}"
+    sums = "added_up(v.change) AS change, NULL::bigint AS stands, sum(v.step) AS step"
+    one_by_one = "v.change, v.stands, v.step"
     return f"""
-        SELECT v.sign, v.cohort, v.day, k.slice, k.member_id, k.country, cadences.cadence,
-               currencies.currency, v.change, v.stands, v.stands - v.change AS stood,
-               (v.stands > 0)::int - (v.stands - v.change > 0)::int AS step
-        FROM alike v {_cells(places)}
+        SELECT v.sign, v.cohort, v.day, v.slice, v.member_id, v.country, cadences.cadence,
+               currencies.currency, v.change, v.stands, v.stands - v.change AS stood, v.step
+        FROM (SELECT {key}, {sums if summed else one_by_one}
+              FROM alike v {_placed(places)}
+              {"GROUP BY 1, 2, 3, 4, 5, 6, 7, 8" if summed else ""}) AS v {_RHYTHMS_AND_CURRENCIES}
         UNION ALL
         SELECT sign, cohort, day, {_CELL}, change, stands, stands - change,
                (stands > 0)::int - (stands - change > 0)::int
@@ -127,8 +141,15 @@ def people(slices: Sequence[Slice]) -> str:
 
 
 def _cells(places: str) -> str:
+    return f"{_placed(places)} {_RHYTHMS_AND_CURRENCIES}"
+
+
+def _placed(places: str) -> str:
     return f"""LEFT JOIN revenue_sources s ON s.id = v.source_id
-        CROSS JOIN LATERAL (VALUES {places}) AS k (slice, member_id, country)
+        CROSS JOIN LATERAL (VALUES {places}) AS k (slice, member_id, country)"""
+
+
+_RHYTHMS_AND_CURRENCIES = """
         CROSS JOIN LATERAL (VALUES (''), (v.cadence)) AS cadences (cadence)
         CROSS JOIN LATERAL (VALUES (''), (v.currency)) AS currencies (currency)"""
 

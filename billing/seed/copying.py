@@ -38,7 +38,7 @@ _REFERENCES = """
     ORDER BY k.conname"""
 _UNBALANCED = """
     SELECT transaction_id FROM ledger_entries GROUP BY transaction_id, currency
-    HAVING sum(amount_minor) <> 0 LIMIT 1"""
+    HAVING added_up(amount_minor) <> 0 LIMIT 1"""
 
 
 class NotEmptyError(Exception):
@@ -120,6 +120,7 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
         psycopg.errors.IntegrityError: when a row breaks a key.
     """
     connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
+    connection.execute("SET LOCAL work_mem = '256MB'")
     again: list[str] = []
     for owner, name, definition in connection.execute(_REFERENCES, [tables, tables]).fetchall():
         again.append(f'ALTER TABLE {owner} ADD CONSTRAINT "{name}" {definition}')
@@ -134,13 +135,13 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
         _run(connection, f"ALTER TABLE {table} DISABLE TRIGGER USER")
     _begin_anew(connection, tables)
     yield
-    if connection.execute(_UNBALANCED).fetchone() is not None:
-        raise UnbalancedError
     for statement in again:
         _run(connection, statement)
     for table in tables:
         _run(connection, f"ALTER TABLE {table} ENABLE TRIGGER USER")
     _run(connection, f"ANALYZE {', '.join(tables)}")
+    if connection.execute(_UNBALANCED).fetchone() is not None:
+        raise UnbalancedError
 
 
 def _begin_anew(connection: psycopg.Connection[Any], tables: list[str]) -> None:
