@@ -75,9 +75,7 @@ _GIVERS = (
 _FEW_ARE_GIFTS = 8
 """So many times the transactions of other chunks: all charges are looked through for each."""
 _REMINDERS = "m.id > :after AND m.id <= :until"
-_ATTEMPTS = (
-    "a.charge_id > :after AND a.charge_id <= :until AND c.id > :after AND c.id <= :until"
-)
+_ATTEMPTS = "a.charge_id > :after AND a.charge_id <= :until AND c.id > :after AND c.id <= :until"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,9 +276,7 @@ PARTS = (
 """All of the work, the longest parts first where the order is free."""
 
 
-def _chunks(
-    session: Session, table: str, column: str, size: int = CHUNK
-) -> list[tuple[int, int]]:
+def _chunks(session: Session, table: str, column: str, size: int = CHUNK) -> list[tuple[int, int]]:
     """Ranges of ids: above the first number, up to the second."""
     last = session.scalar(text(f"SELECT coalesce(max({column}), 0) FROM {table}")) or 0
     return [(after, after + size) for after in range(0, last, size)]

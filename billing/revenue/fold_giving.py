@@ -121,7 +121,8 @@ def fresh_starts(touched: str, moves: str = "revenue_moves") -> str:
                added_up(yearly_minor) FILTER (WHERE day = begins) AS yearly_minor,
                (array_agg(cadence ORDER BY day, origin_id))[1] AS cadence,
                min(source_id) AS source_id, min(country) AS country,
-               added_up(yearly_minor) FILTER (WHERE day <= begins + interval '3 months') > 0 AS stayed
+               added_up(yearly_minor) FILTER (
+                   WHERE day <= begins + interval '3 months') > 0 AS stayed
         FROM lived GROUP BY pledge_id, supporter_id, begins, currency
     )"""
 

@@ -186,7 +186,7 @@ _RAW = f"""raw AS MATERIALIZED (
         JOIN pledge_changes h ON h.pledge_id = p.id AND h.cadence <> h.old_cadence
         {SOURCE_OF.format(row="p")}
         CROSS JOIN LATERAL (
-            SELECT sum(m.yearly_minor) AS yearly_minor FROM pledge_movements m
+            SELECT added_up(m.yearly_minor) AS yearly_minor FROM pledge_movements m
             WHERE m.pledge_id = p.id AND m.occurred_at < h.occurred_at
               AND m.kind NOT IN ('paused', 'resumed')) AS worth
         CROSS JOIN LATERAL (VALUES (-1, h.old_cadence), (1, h.cadence)) AS side (part, cadence)
