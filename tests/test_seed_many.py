@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +14,12 @@ from billing.audit.report import audit
 from billing.clock import FixedClock
 from billing.revenue.rebuild import rebuild
 from billing.runtime import Runtime
-from billing.seed.copying import NotEmptyError
+from billing.seed.copying import (
+    NotEmptyError,
+    UnbalancedError,
+    check_references,
+    without_keys,
+)
 from billing.seed.many import seed
 from tests.bench.plain_sql import PLAIN
 from tests.conftest import empty
@@ -96,6 +102,35 @@ def _everything_is_there(runtime: Runtime) -> None:
     assert one(runtime, "SELECT count(*) > 0 FROM offline_gifts") == (True,)
     assert one(runtime, "SELECT count(*) > 0 FROM webhook_events") == (True,)
     assert one(runtime, _PAID_OUT) == (True,)
+
+
+def test_what_breaks_a_foreign_key_is_found_when_all_is_written(runtime: Runtime) -> None:
+    address = runtime.settings.database_url.replace("postgresql+psycopg:", "postgresql:", 1)
+    with psycopg.connect(address) as connection, without_keys(connection, ["pledge_answers"]):
+        connection.execute(
+            "INSERT INTO pledge_answers (pledge_id, answer, answered_at)"
+            " VALUES (7, 'something_else', now())"
+        )
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        check_references(address)
+    with pytest.raises(IntegrityError), runtime.database.transaction() as session:
+        session.execute(text("INSERT INTO pledge_answers VALUES (8, 'something_else', now())"))
+    empty(runtime.database)
+    check_references(address)
+    assert one(runtime, "SELECT bool_and(convalidated) FROM pg_constraint") == (True,)
+
+
+def test_a_ledger_that_does_not_balance_is_not_written(runtime: Runtime) -> None:
+    address = runtime.settings.database_url.replace("postgresql+psycopg:", "postgresql:", 1)
+    lines = "INSERT INTO ledger_entries (transaction_id, account, currency, amount_minor,"
+    lines += " occurred_at) VALUES (1, 'stripe', 'eur', 5, now()), (1, 'gifts', 'eur', -4, now())"
+    with (
+        pytest.raises(UnbalancedError),
+        psycopg.connect(address) as connection,
+        without_keys(connection, ["ledger_entries"]),
+    ):
+        connection.execute(lines.encode())
+    assert one(runtime, "SELECT count(*) FROM ledger_entries") == (0,)
 
 
 def test_nothing_is_made_up_beside_a_real_key(runtime: Runtime) -> None:

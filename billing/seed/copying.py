@@ -2,8 +2,12 @@
 
 Everything is one transaction. What is taken off a table (indexes, primary, unique and foreign
 keys, the ledger's triggers) is put back before its end: PostgreSQL then checks every row against
-every key. The ledger's balance, which its trigger would have checked line by line, is checked in
-one query.
+every key. Only foreign keys are checked after it, two tables at once: until then they hold for
+what is written later, and say of themselves that they are not valid yet. The ledger's balance,
+which its trigger would have checked line by line, is checked in one query.
+
+Rows are written frozen: nobody else sees a table that is new in this transaction, and whoever
+reads it first need not write each of its pages once more.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +41,14 @@ _REFERENCES = """
     WHERE k.contype = 'f'
       AND (k.conrelid = ANY(%s::regclass[]) OR k.confrelid = ANY(%s::regclass[]))
     ORDER BY k.conname"""
+_UNCHECKED = """
+    SELECT k.conrelid::regclass::text,
+           string_agg(format('VALIDATE CONSTRAINT %I', k.conname), ', ' ORDER BY k.conname)
+    FROM pg_constraint k WHERE k.contype = 'f' AND NOT k.convalidated
+    GROUP BY k.conrelid ORDER BY pg_relation_size(k.conrelid) DESC"""
+_AT_ONCE = 2
+"""On how many connections foreign keys are checked."""
+_MEMORY = "maintenance_work_mem = '512MB'"
 _UNBALANCED = """
     SELECT transaction_id FROM ledger_entries GROUP BY transaction_id, currency
     HAVING added_up(amount_minor) <> 0 LIMIT 1"""
@@ -115,15 +128,17 @@ class Copier:
 def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iterator[None]:
     """Take indexes, keys and the ledger's triggers off, and put them back afterwards.
 
+    Foreign keys come back unchecked: `check_references` is for when all is committed.
+
     Raises:
         UnbalancedError: when the ledger does not balance.
         psycopg.errors.IntegrityError: when a row breaks a key.
     """
-    connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
+    connection.execute(f"SET LOCAL {_MEMORY}")
     connection.execute("SET LOCAL work_mem = '256MB'")
     again: list[str] = []
     for owner, name, definition in connection.execute(_REFERENCES, [tables, tables]).fetchall():
-        again.append(f'ALTER TABLE {owner} ADD CONSTRAINT "{name}" {definition}')
+        again.append(f'ALTER TABLE {owner} ADD CONSTRAINT "{name}" {definition} NOT VALID')
         _run(connection, f'ALTER TABLE {owner} DROP CONSTRAINT "{name}"')
     for table in tables:
         for name, definition in connection.execute(_KEYS, [table]).fetchall():
@@ -142,6 +157,25 @@ def without_keys(connection: psycopg.Connection[Any], tables: list[str]) -> Iter
     _run(connection, f"ANALYZE {', '.join(tables)}")
     if connection.execute(_UNBALANCED).fetchone() is not None:
         raise UnbalancedError
+
+
+def check_references(address: str) -> None:
+    """Let PostgreSQL check every row against the foreign keys that it has not checked yet.
+
+    Raises:
+        psycopg.errors.ForeignKeyViolation: when a row breaks one.
+    """
+    with psycopg.connect(address) as connection:
+        unchecked = connection.execute(_UNCHECKED).fetchall()
+
+    def check(owner: str, keys: str) -> None:
+        with psycopg.connect(address) as connection:
+            connection.execute(f"SET LOCAL {_MEMORY}")
+            _run(connection, f"ALTER TABLE {owner} {keys}")
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for checked in [pool.submit(check, *each) for each in unchecked]:
+            checked.result()
 
 
 def _begin_anew(connection: psycopg.Connection[Any], tables: list[str]) -> None:

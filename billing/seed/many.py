@@ -17,7 +17,13 @@ from billing.revenue.rebuild import build
 from billing.runtime import Runtime
 from billing.seed import standin
 from billing.seed.books import Books
-from billing.seed.copying import Copier, NotEmptyError, set_counters, without_keys
+from billing.seed.copying import (
+    Copier,
+    NotEmptyError,
+    check_references,
+    set_counters,
+    without_keys,
+)
 from billing.seed.history import History
 from billing.seed.scene import Scene, make_scene
 
@@ -61,6 +67,7 @@ def seed(
         if filled := [name for name in _HOLD_DATA if _has_rows(connection, name)]:
             raise NotEmptyError(f"There is data already, in {', '.join(filled)}.")
         rows, telling = _write(connection, runtime, supporters, months, number, say)
+    check_references(_address(runtime))
     written = time.monotonic()
     say("making the rollups …")
     build(runtime)
@@ -93,8 +100,8 @@ def _write(
         finally:
             copier.close()
         told = time.monotonic()
-        set_counters(connection, list(_NUMBERED))
         say("making the keys and indexes …")
+    set_counters(connection, list(_NUMBERED))
     return {table.name: table.written for table in tables}, told
 
 
