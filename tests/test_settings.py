@@ -167,7 +167,7 @@ def test_the_doctor_finds_stripe_well_when_it_is(
 
 
 def test_the_doctor_advises_on_passkeys(
-    runtime: Runtime, app: Flask, environment: dict[str, str]
+    runtime: Runtime, stripe: StandIn, app: Flask, environment: dict[str, str]
 ) -> None:
     def said() -> str:
         return CliRunner().invoke(main, ["doctor"], env=environment).output
