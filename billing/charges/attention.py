@@ -29,7 +29,8 @@ LATE = timedelta(days=1)
 """How long a payout may wait for its reconciliation before it is a matter for people."""
 
 _FRAUD_WARNINGS = """
-        SELECT 'Fraud warning ' || w.id || ' (' || w.fraud_type || ') about charge ' || c.id
+        SELECT 'Fraud warning ' || w.id || ' (' || replace(w.fraud_type, '_', ' ')
+               || ') about charge ' || c.id
                || coalesce(': nothing is taken for pledge ' || p.id || ' until you decide', '')
                || '. Giving the money back within a day usually avoids a dispute.'
         FROM fraud_warnings w JOIN charges c ON c.id = w.charge_id
@@ -39,9 +40,9 @@ _FRAUD_WARNINGS = """
 
 _DISPUTES = """
         SELECT CASE WHEN status LIKE 'warning%' THEN 'Inquiry ' ELSE 'Dispute ' END || d.id
-               || ' (' || d.reason || ') about charge ' || d.charge_id
+               || ' (' || replace(d.reason, '_', ' ') || ') about charge ' || d.charge_id
                || CASE WHEN status LIKE '%under_review' THEN ' was answered; the bank decides'
-                       ELSE ' is ' || d.status || coalesce('; answer on Stripe by '
+                       ELSE ' is open' || coalesce('; answer on Stripe by '
                             || to_char(d.respond_by, 'FMDD Mon YYYY'), '') END
                || CASE WHEN status LIKE 'warning%'
                        THEN '. No money was taken yet; giving it back usually ends it.'

@@ -89,7 +89,7 @@ def test_a_dispute_stops_the_pledge_and_takes_the_money_from_the_books(
     assert (kind, same_day) == ("churn_involuntary", True)
     assert templates(runtime) == ["receipt"]
     [line] = lines(runtime)
-    assert line.startswith("Dispute 1 (fraudulent) about charge 1 is needs_response; answer on")
+    assert line.startswith("Dispute 1 (fraudulent) about charge 1 is open; answer on")
     advance(MONTH)
     assert len(next_charges(runtime, reader.pledge_id)) == 1
     hear(runtime)
@@ -328,7 +328,7 @@ def test_a_gift_may_be_disputed_and_given_back_too(
     run_sql(runtime, "UPDATE charges SET kind = 'gift', pledge_id = NULL, period = NULL")
     reader.control("early_fraud_warning")
     hear(runtime)
-    assert lines(runtime)[0].startswith("Fraud warning 1 (made_with_stolen_card) about charge 1.")
+    assert lines(runtime)[0].startswith("Fraud warning 1 (made with stolen card) about charge 1.")
     now = runtime.clock.now()
     with runtime.database.transaction() as session:
         refund_id = refund_and_stop(session, runtime, 1, decided_by="Anna", now=now)
